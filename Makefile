@@ -1,0 +1,38 @@
+# Each target makes .venv when it is missing; nothing else has to be installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint wasm bench clean
+.DELETE_ON_ERROR:
+
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "preopen needs Python 3.11 or later; say PYTHON=python3.12 make ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable . --group dev
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/python -m preopen.cli.demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff format --check src tests bench wasm
+	$(BIN)/ruff check src tests bench wasm
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate -q tests
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+wasm: $(READY)
+	$(BIN)/python wasm/build.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,171 @@
+"""Compiled binaries on disk. Loading one is running code, so a file counts only with our own MAC.
+
+`<cache>/<wasmtime version>-<machine>/<sha256 of the binary>-<MAC>.cwasm`: the MAC stands in the name, so
+that one rename publishes both, and two servers that compile at once cannot leave a torn pair.
+"""
+
+import hashlib
+import hmac
+import os
+import platform
+import secrets
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+import anyio.to_thread
+
+from preopen.errors import Fault, PlatformError
+from preopen.wire.frames import Binary
+
+Compile: TypeAlias = Callable[[Binary, bytes, str], Awaitable[bytes]]
+_KEY_BYTES = 32
+# Raise it when `make_engine` changes: what was compiled under other settings must not be found.
+_PROFILE = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinarySource:
+    """A binary that can be compiled: its name, where it came from, and how its bytes are read.
+
+    `read` checks the sha256 of what it reads and raises BinaryError where it differs.
+    """
+
+    binary: Binary
+    place: str
+    read: Callable[[], bytes]
+
+
+@dataclass(slots=True, eq=False)
+class Cache:
+    """The compiled binaries of one user. Descriptors stay open, verified once per start."""
+
+    folder: Path
+    key_file: Path
+    compile: Compile
+    _open: dict[Binary, int] = field(default_factory=dict)
+    _locks: dict[Binary, anyio.Lock] = field(default_factory=dict)
+
+    async def open(self, source: BinarySource) -> int:
+        """Return a descriptor of the compiled binary, compiling it at the first asking.
+
+        The descriptor stays this cache's. Raises BinaryError where the binary cannot be compiled,
+        PlatformError where the folder is not ours alone.
+        """
+        async with self._locks.setdefault(source.binary, anyio.Lock()):
+            if source.binary not in self._open:
+                found = await anyio.to_thread.run_sync(self._find, source.binary)
+                self._open[source.binary] = found if found is not None else await self._make(source)
+            return self._open[source.binary]
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+
+    async def _make(self, source: BinarySource) -> int:
+        data = await anyio.to_thread.run_sync(source.read)
+        compiled = await self.compile(source.binary, data, source.place)
+        return await anyio.to_thread.run_sync(self._store, source.binary, compiled)
+
+    def _find(self, binary: Binary) -> int | None:
+        """Return a descriptor of the stored file whose content has the MAC of its name, or None."""
+        shelf = self._shelf(binary)
+        for path in sorted(shelf.glob(f"{binary.sha256}-*.cwasm")):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except OSError:
+                continue
+            # On the open descriptor: what was verified is what the zygote loads, whatever the name means then.
+            content = _read_all(descriptor)
+            claimed = path.stem.removeprefix(f"{binary.sha256}-")
+            if hmac.compare_digest(claimed, self._mac(binary, content)):
+                return descriptor
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+        return None
+
+    def _store(self, binary: Binary, compiled: bytes) -> int:
+        shelf = self._shelf(binary)
+        path = shelf / f"{binary.sha256}-{self._mac(binary, compiled)}.cwasm"
+        beside = shelf / f".{secrets.token_hex(8)}.part"
+        # Readable by all, in a folder that only we may enter: a zygote that became the workspace's owner opens
+        # its descriptor anew, by which the file's own mode counts and the folder's does not.
+        out = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            with os.fdopen(out, "wb") as file:
+                os.fchmod(file.fileno(), 0o644)
+                file.write(compiled)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.rename(path)
+        finally:
+            beside.unlink(missing_ok=True)
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def _shelf(self, binary: Binary) -> Path:
+        engine = f"{version('wasmtime')}-{platform.machine()}-{_PROFILE}-{binary.stack_bytes}"
+        shelf = self.folder / "compiled" / engine
+        own_folder(self.folder)
+        shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return shelf
+
+    def _mac(self, binary: Binary, content: bytes) -> str:
+        about = f"{binary.kind} {binary.stack_bytes} {binary.sha256} ".encode()
+        return hmac.new(self._key(), about + hashlib.sha256(content).digest(), "sha256").hexdigest()
+
+    def _key(self) -> bytes:
+        own_folder(self.key_file.parent)
+        try:
+            return _read_key(self.key_file)
+        except FileNotFoundError:
+            beside = self.key_file.with_name(f".{secrets.token_hex(8)}.part")
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(_KEY_BYTES))
+            try:
+                os.link(beside, self.key_file)  # never over the key of a server that was quicker
+            except FileExistsError:
+                pass
+            finally:
+                beside.unlink()
+            return _read_key(self.key_file)
+
+
+def own_folder(folder: Path) -> None:
+    """Make a folder that is ours alone, or check that it is.
+
+    Raises:
+        PlatformError: it belongs to another user, or others may enter it.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    about = folder.stat()
+    if about.st_uid != os.geteuid():
+        found = f"it belongs to user {about.st_uid}, and whoever writes there runs code as you"
+        write = "set XDG_CACHE_HOME and XDG_STATE_HOME to folders of your own"
+        raise PlatformError(Fault(place=str(folder), found=found, write=write))
+    if stat.S_IMODE(about.st_mode) & 0o077:
+        found = f"its mode is {stat.S_IMODE(about.st_mode):04o}, so others may enter it"
+        raise PlatformError(Fault(place=str(folder), found=found, write=f"chmod 700 {folder}"))
+
+
+def _read_key(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        key = file.read(_KEY_BYTES + 1)
+    if mode & 0o077 or len(key) != _KEY_BYTES:
+        found = f"the cache's key has mode {mode:04o} and {len(key)} bytes"
+        write = f"remove it (rm {path}); a new one is made and everything compiled anew"
+        raise PlatformError(Fault(place=str(path), found=found, write=write))
+    return key
+
+
+def _read_all(descriptor: int) -> bytes:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return file.read()

@@ -1,0 +1,83 @@
+"""What the pool is asked to run, and what it answers: frozen values, and the Call that a cell gets."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from preopen.capability import EnvVar, Limits, Mount, Reach
+from preopen.cells.cache import BinarySource
+from preopen.outcome import Outcome, Usage
+from preopen.wire.frames import Call, Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """Lets a cell serve many calls of one tool: walled to the tool's whole grant, not to one call's.
+
+    `identity` changes with the tool's binary or grants: a cell that was bound before is then not used.
+    `open_whole` opens the whole grant for the wall; the pool closes it.
+    """
+
+    identity: str
+    calls: int
+    open_whole: Callable[[], AbstractContextManager[tuple[Mount, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One call of one tool, narrowed and rendered. The mounts' descriptors stay the caller's.
+
+    `argv` holds the arguments after the program's name, which is the tool's.
+    """
+
+    tool: str
+    source: BinarySource
+    argv: tuple[str, ...]
+    stdin: bytes
+    environment: tuple[EnvVar, ...]
+    mounts: tuple[Mount, ...]
+    limits: Limits
+    exit_ok: tuple[int, ...] = (0,)
+    binding: Binding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a Job went. `cell` is "call", "tool" or "none" where no cell was touched."""
+
+    outcome: Outcome
+    cell: str = "none"
+    walls: tuple[str, ...] = ()
+    walls_missing: tuple[str, ...] = ()
+    usage: Usage = Usage()
+
+
+def make_call(job: Job, wall: tuple[Mount, ...] | None, calls_left: int) -> Call:
+    """Return the frame for one job. `wall` is what the wall opens, None where it stands already."""
+    return Call(
+        binary=job.source.binary,
+        argv=(job.tool, *job.argv),
+        environment=tuple((each.name, each.value) for each in job.environment),
+        mounts=job.mounts,
+        rules=None if wall is None else rules_for(wall),
+        limits=job.limits,
+        calls_left=calls_left,
+        stdin=job.stdin,
+    )
+
+
+def rules_for(mounts: tuple[Mount, ...]) -> tuple[Rule, ...]:
+    """Return the wall of these mounts: the folders of whole trees, the files of narrowed ones."""
+    rules: list[Rule] = []
+    for mount in mounts:
+        match mount.reach:
+            case Reach.TREE:
+                rules.append(Rule(descriptor=mount.folder, access=mount.access, is_file=False))
+            case Reach.FILE:
+                rules += [
+                    Rule(descriptor=target, access=mount.access, is_file=True)
+                    for target in mount.targets
+                ]
+            case Reach.NOTHING:
+                pass
+    return tuple(rules)

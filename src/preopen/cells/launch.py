@@ -1,0 +1,177 @@
+"""Two ways to a new cell: forked by the zygote, or spawned as a fresh process. One interface.
+
+What runs on one operating system only lives here: pidfds and fork on Linux.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from preopen.cells.handle import Cell, End
+from preopen.cells.start import SPAWN, ZYGOTE, start
+from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
+from preopen.wire.channel import AsyncChannel, ChannelClosed, open_pair
+from preopen.wire.frames import Binary, FrameError, Hello, Load
+
+class Launcher(Protocol):
+    """Makes cells. `layers` of the wall and those `missing` are known once a process has said hello."""
+
+    layers: tuple[str, ...]
+    missing: Mapping[str, str]
+
+    def knows(self, binary: Binary) -> bool:
+        """Whether a cell that is launched now would have loaded this binary."""
+
+    async def load(self, binary: Binary, descriptor: int) -> None:
+        """Have every later cell know this binary; raises LaunchError where it cannot be loaded."""
+
+    async def launch(self) -> Cell:
+        """Return a new cell, warming itself."""
+
+    def close(self) -> None:
+        """Kill whatever was started."""
+
+
+@dataclass(slots=True, eq=False)
+class ZygoteLauncher:
+    """Forks cells from one warm process, and starts that process again when it was lost."""
+
+    tasks: TaskGroup | None = None
+    owner: str = ""  # "uid:gid" for the zygote to become, "" to stay
+    entry: str = ZYGOTE
+    layers: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    _zygote: Zygote | None = None
+    _starting: anyio.Lock = field(default_factory=anyio.Lock)
+
+    def start(self) -> None:
+        """Start the zygote's process, before there is an event loop: it warms beside the imports."""
+        here, there = open_pair()
+        process = start(self.entry, [self.owner], there.fileno())
+        there.close()
+        self._zygote = Zygote(process, AsyncChannel(here, max_descriptors=2))
+
+    def knows(self, binary: Binary) -> bool:
+        zygote = self._zygote
+        return zygote is not None and not zygote.lost and binary in zygote.loaded
+
+    async def load(self, binary: Binary, descriptor: int) -> None:
+        zygote = await self._ready()
+        if binary not in zygote.loaded:
+            await zygote.load(binary, descriptor)
+
+    async def launch(self) -> Cell:
+        return await (await self._ready()).fork()
+
+    def close(self) -> None:
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+
+    async def _ready(self) -> Zygote:
+        async with self._starting:
+            zygote = self._zygote
+            if zygote is None or zygote.lost:
+                if zygote is not None:
+                    zygote.close()
+                self.start()
+                zygote = self._zygote
+            assert zygote is not None and self.tasks is not None  # noqa: S101, PT018 - narrows types: start() made it, and the pool set tasks
+            if not zygote.greeted.is_set():
+                self.tasks.start_soon(zygote.read)
+                await zygote.wait(zygote.greeted)
+                self.layers, self.missing = zygote.layers, zygote.missing
+            return zygote
+
+
+@dataclass(slots=True, eq=False)
+class SpawnLauncher:
+    """Starts a fresh process for every cell: 0.2 s each, and no fork."""
+
+    tasks: TaskGroup | None = None
+    owner: str = ""
+    entry: str = SPAWN
+    layers: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    _loads: dict[Binary, int] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Do nothing: every cell is started when it is wanted."""
+
+    def knows(self, binary: Binary) -> bool:
+        return binary in self._loads
+
+    async def load(self, binary: Binary, descriptor: int) -> None:
+        if binary not in self._loads:
+            self._loads[binary] = os.dup(descriptor)
+
+    async def launch(self) -> Cell:
+        here, there = open_pair()
+        process = start(self.entry, [self.owner], there.fileno())
+        there.close()
+        pidfd = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
+        cell = Cell(
+            pid=process.pid,
+            channel=AsyncChannel(here),
+            pidfd=pidfd,
+            knows=set(),
+            layers=(),
+            missing={},
+        )
+        assert self.tasks is not None  # noqa: S101 - narrows the type: the pool set it
+        self.tasks.start_soon(_reap, process, cell)
+        try:
+            with anyio.fail_after(LAUNCH_SECONDS):
+                await self._greet(cell)
+        except (ChannelClosed, FrameError, TimeoutError) as error:
+            cell.close()
+            msg = "a fresh cell ended before it was ready"
+            raise LaunchError(msg) from error
+        except BaseException:
+            cell.close()
+            raise
+        return cell
+
+    async def _greet(self, cell: Cell) -> None:
+        match await cell.channel.receive():
+            case Hello(layers=layers, missing=missing):
+                self.layers = cell.layers = layers
+                self.missing = cell.missing = missing
+            case _:
+                msg = "not a greeting"
+                raise FrameError(msg)
+        for binary, descriptor in self._loads.items():
+            await cell.channel.send(Load(binary=binary), (descriptor,))
+            cell.knows.add(binary)
+
+    def close(self) -> None:
+        for descriptor in self._loads.values():
+            os.close(descriptor)
+        self._loads.clear()
+
+
+async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:
+    """Wait for a spawned cell's end, without a thread where there are pidfds, and note it."""
+    try:
+        if not hasattr(os, "pidfd_open"):
+            await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+            cell.record(End())
+            return
+        watch = os.pidfd_open(process.pid)
+        try:
+            await anyio.wait_readable(watch)
+        finally:
+            os.close(watch)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)  # reaped here: Popen must not wait again
+        cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
+        cell.record(End(status=status, cpu_ms=cpu_ms, max_rss_bytes=usage.ru_maxrss << 10))
+    finally:
+        if process.returncode is None:  # we are shutting down
+            process.kill()
+            process.wait()

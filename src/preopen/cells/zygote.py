@@ -1,0 +1,163 @@
+"""One zygote process as the server holds it: what it has loaded, and the cells that it forked."""
+
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from preopen.cells.handle import Cell, End
+from preopen.wire.channel import AsyncChannel, ChannelClosed
+from preopen.wire.frames import (
+    Binary,
+    Fork,
+    Forked,
+    Frame,
+    FrameError,
+    Hello,
+    Load,
+    Loaded,
+    Reaped,
+)
+
+LAUNCH_SECONDS = 20  # a process that has not answered by then hangs; a cold start takes half a second
+
+
+class LaunchError(Exception):
+    """Raised when no cell could be launched: the zygote or the fresh process ended or hangs."""
+
+
+@dataclass(slots=True, eq=False)
+class Zygote:
+    """One zygote process: its channel, what it has loaded, and its cells that live."""
+
+    process: "subprocess.Popen[bytes]"
+    channel: AsyncChannel
+    loaded: set[Binary] = field(default_factory=set)
+    layers: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    greeted: anyio.Event = field(default_factory=anyio.Event)
+    lost: bool = False
+    _sending: anyio.Lock = field(default_factory=anyio.Lock)
+    _loads: dict[Binary, tuple[anyio.Event, list[str]]] = field(default_factory=dict)
+    _forks: dict[int, tuple[anyio.Event, list[Cell]]] = field(default_factory=dict)
+    _cells: dict[int, Cell] = field(default_factory=dict)
+    _count: int = 0
+
+    async def load(self, binary: Binary, descriptor: int) -> None:
+        """Have every later cell know this binary."""
+        pending = self._loads.get(binary)
+        if pending is None:
+            pending = self._loads[binary] = anyio.Event(), []
+            await self._send(Load(binary=binary), (descriptor,))
+        done, faults = pending
+        await self.wait(done)
+        if faults:
+            msg = f"the compiled binary could not be loaded: {faults[0]}"
+            raise LaunchError(msg)
+
+    async def fork(self) -> Cell:
+        """Return a new cell, warming itself."""
+        self._count += 1
+        number, done, made = self._count, anyio.Event(), list[Cell]()
+        self._forks[number] = done, made
+        try:
+            await self._send(Fork(cell=number))
+            await self.wait(done)
+        except BaseException:  # nobody will own the cell: not now, not when it comes
+            self._forks.pop(number, None)
+            for cell in made:
+                cell.close()
+            raise
+        return made[0]
+
+    async def wait(self, event: anyio.Event) -> None:
+        """Wait for something that the zygote is to say; a zygote that hangs is given up."""
+        with anyio.move_on_after(LAUNCH_SECONDS):
+            await event.wait()
+        if self.lost or not event.is_set():
+            self._lose()
+            msg = "the zygote was lost"
+            raise LaunchError(msg)
+
+    async def read(self) -> None:
+        """Take the zygote's frames until it ends; then everything that waits for it is told."""
+        try:
+            while not self.lost:
+                self._take(await self.channel.receive())
+        except (ChannelClosed, FrameError, OSError):
+            pass
+        finally:
+            self._lose()
+
+    def close(self) -> None:
+        """Kill the process and reap it; its cells die with it."""
+        self._lose()
+        self.process.kill()
+        self.process.wait()
+
+    async def _send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:
+        try:
+            async with self._sending:
+                await self.channel.send(frame, beside)
+        except (ChannelClosed, OSError) as error:
+            self._lose()
+            msg = "the zygote was lost"
+            raise LaunchError(msg) from error
+
+    def _take(self, frame: Frame) -> None:
+        match frame:
+            case Hello(layers=layers, missing=missing):
+                self.layers, self.missing = layers, missing
+                self.greeted.set()
+            case Loaded(binary=binary, fault=fault):
+                done, faults = self._loads.pop(binary)
+                if fault:
+                    faults.append(fault)
+                else:
+                    self.loaded.add(binary)
+                done.set()
+            case Forked(cell=number, pid=pid):
+                self._take_cell(number, pid)
+            case Reaped(cell=number):
+                cell = self._cells.pop(number, None)
+                if cell is not None:
+                    cell.record(
+                        End(status=frame.status, cpu_ms=frame.cpu_ms, max_rss_bytes=frame.max_rss_bytes)
+                    )
+            case _:
+                msg = "no frame of a zygote's"
+                raise FrameError(msg)
+
+    def _take_cell(self, number: int, pid: int) -> None:
+        sock, pidfd = self.channel.taken
+        cell = Cell(
+            pid=pid,
+            channel=AsyncChannel.from_descriptor(sock),
+            pidfd=pidfd,
+            knows=set(self.loaded),
+            layers=self.layers,
+            missing=self.missing,
+        )
+        self._cells[number] = cell
+        pending = self._forks.pop(number, None)
+        if pending is None:  # nobody waits any more
+            cell.close()
+            return
+        done, made = pending
+        made.append(cell)
+        done.set()
+
+    def _lose(self) -> None:
+        """Mark the zygote as lost: its cells die with it, and whoever waits for it learns so."""
+        if self.lost:
+            return
+        self.lost = True
+        self.greeted.set()
+        for done, _ in [*self._loads.values(), *self._forks.values()]:
+            done.set()
+        for cell in self._cells.values():
+            cell.record(End(status=signal.SIGKILL))
+        self._cells.clear()
+        self.channel.close()

@@ -1,0 +1,163 @@
+"""How an Invocation ended: a closed union of frozen values, and the Receipt that goes with it."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+JsonValue: TypeAlias = Any  # what json.loads returns; narrowed by a schema wherever it matters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """A "no" at run time to one act. `allow` is the line that would allow it ("" where none would)."""
+
+    target: str
+    reason: str
+    allow: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.allow}" if self.allow else self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one call used. Times in milliseconds, sizes in bytes.
+
+    `memory_of` is "guest" where the guest's own linear memory was read, "process" where it is the
+    cell's largest resident size.
+    """
+
+    wall_time_ms: float = 0.0
+    cpu_time_ms: float = 0.0
+    peak_memory_bytes: int = 0
+    memory_of: str = "guest"
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """The guest ended with an exit code of `exit_ok`. Streams are what it wrote, within the limits."""
+
+    stdout: bytes
+    stderr: bytes = b""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """The guest ended with another exit code."""
+
+    exit_code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trapped:
+    """The guest trapped, or could not be instantiated. `reason` is wasmtime's, one line."""
+
+    reason: str
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut:
+    """A time limit ended the call. `limit` is the manifest's key: "wall_time" or "cpu_time"."""
+
+    limit: str
+    limit_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfFuel:
+    """The guest used up its fuel (units of wasmtime's)."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOverflow:
+    """The guest wrote more than `limit_bytes` to stdout; `stdout` is the part that was kept."""
+
+    limit_bytes: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The client took the call back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """The queue is full. `limit` names the manifest's key, or "cells"; retry after that many ms."""
+
+    limit: str
+    limit_value: int
+    retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidArguments:
+    """The arguments do not fit the input schema; each problem names its place and what was expected."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidResult:
+    """The tool ended well, and what it wrote is not what its manifest promises."""
+
+    problem: str
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """The call asked for something that no grant allows; no cell was touched."""
+
+    denial: Denial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLost:
+    """The cell, the zygote or the compiler ended without an answer. `reason` says what is known."""
+
+    reason: str
+
+
+Outcome: TypeAlias = (
+    Returned
+    | Exited
+    | Trapped
+    | TimedOut
+    | OutOfFuel
+    | OutputOverflow
+    | Cancelled
+    | Busy
+    | InvalidArguments
+    | InvalidResult
+    | Denied
+    | CellLost
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a call was granted and what it used: in the result's `_meta` and in the audit log.
+
+    `grants` names what was reachable, never the wish; `cell` is "call", "tool" or "none" (no cell was
+    touched); `walls` are the layers that were up, `walls_missing` those that this machine lacks.
+    """
+
+    outcome: str
+    grants: tuple[str, ...]
+    cell: str
+    sha256: str
+    walls: tuple[str, ...] = ()
+    walls_missing: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    denials: tuple[Denial, ...] = ()

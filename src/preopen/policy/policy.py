@@ -1,0 +1,45 @@
+"""The operator's ceiling as frozen values: made by `policy/settings.py`, read by `policy/decide.py`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
+from preopen.level import PermissionLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFolder:
+    """A folder outside the workspace that the operator opened by name. `host_path` is resolved."""
+
+    name: str
+    host_path: str
+    access: Access = Access.READ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a call may have at most. Every default is the restrictive one.
+
+    `workspace` is absolute and resolved, or None with `workspace_problem` saying why and what to
+    write (then every tool that needs it is refused). `own_paths` are preopen's own folders and
+    files (configuration, state, cache, policy file): no writable grant may touch them.
+    `environment` holds the values of the host variables that the operator listed and that are set.
+    `ceilings` are limits by manifest key, in the fields' units of `Limits`. `origins` says for each
+    key of `preopen.toml`, dotted, where its value came from: "default", "--flag" or a file's path.
+    """
+
+    workspace: str | None
+    workspace_problem: str = ""
+    max_level: PermissionLevel = PermissionLevel.WRITE
+    tool_folders: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
+    folders: tuple[NamedFolder, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    environment_names: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ceilings: Mapping[str, int] = field(default_factory=lambda: dict(CEILINGS))
+    cells: int = DEFAULT_CELLS
+    calls_per_cell: Mapping[str, int] = field(default_factory=dict)
+    own_paths: tuple[str, ...] = ()
+    home: str = "/"
+    origins: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,175 @@
+"""The seccomp filter: which system calls this process may still make, and with which arguments.
+
+A list of what is refused, not of what is allowed: wasmtime, tokio, libc and Python between them use
+calls that change with every version, and a cell that dies of a missing one is a tool that fails.
+What is refused is what no other layer stops, or what only one does. The filter sees numbers, never
+memory behind a pointer: what `openat2` and `clone3` keep there, it cannot judge.
+"""
+
+import enum
+import errno
+import os
+import struct
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from preopen.sandbox import syscall_table as table
+from preopen.sandbox.syscalls import address_of, prctl
+
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_AUDIT_ARCH: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT: Final = 0x40000000  # x86_64's second set of numbers, which would pass every row
+
+_ALLOW: Final = 0x7FFF0000
+_KILL_PROCESS: Final = 0x80000000
+_REFUSE: Final = 0x00050000 | errno.EPERM
+_UNKNOWN: Final = 0x00050000 | errno.ENOSYS
+
+_OFFSET_NUMBER, _OFFSET_ARCH, _OFFSET_ARGUMENTS = 0, 4, 16  # in struct seccomp_data
+
+_ANY: Final = 0xFFFFFFFF
+_CLONE_THREAD: Final = 0x10000
+_SET_ID_BITS: Final = 0o6000
+_MSG_FASTOPEN: Final = 0x20000000
+_INET, _INET6, _STREAM, _TYPE_BITS, _TCP = 2, 10, 1, 0xF, 6
+
+
+class Sockets(enum.Enum):
+    """What sockets a cell may make after the wall."""
+
+    NONE = "none"
+    TCP = "tcp"  # over IPv4 and IPv6; where to is Landlock's and the namespace's business
+
+
+class _Op(enum.IntEnum):
+    """Instructions of classic BPF; the names say what they do here."""
+
+    RETURN = 0x06
+    JUMP_IF_EQUAL = 0x15
+    LOAD = 0x20
+    JUMP_IF_AT_LEAST = 0x35
+    MASK = 0x54
+
+
+_Line: TypeAlias = tuple[_Op, int, int, int]  # operation, lines to skip if true, if false, operand
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A call judged by the low half of one argument, which is all that the kernel reads of it."""
+
+    call: str
+    argument: int
+    values: tuple[int, ...]
+    bits: int = _ANY
+
+
+def program(sockets: Sockets, *, machine: str, pid: int) -> bytes:
+    """Return the filter for the process `pid`, ready for `install`.
+
+    Raises:
+        OSError: the numbers of this machine's system calls are not in our table.
+
+    """
+    if machine not in _AUDIT_ARCH:
+        raise OSError(errno.ENOSYS, f"no table of system calls for {machine!r}")
+    numbers = table.read_numbers(table.CONDITIONAL, machine)
+    code = _native_calls_only(machine)
+    for refused in (table.REFUSED, *([table.SOCKETS] if sockets is Sockets.NONE else [])):
+        for number in table.read_numbers(refused, machine).values():
+            code += _if_call(number, [_answer(_REFUSE)])
+    # It hides its flags in memory; on ENOSYS libc starts threads by clone, which shows them.
+    code += _if_call(numbers["clone3"], [_answer(_UNKNOWN)])
+    for rule in _never():
+        code += _if_call(numbers[rule.call], _refuse_values(rule))
+    for call, rules in _only(pid).items():
+        code += _if_call(numbers[call], _demand(rules))
+    return b"".join(struct.pack("=HBBI", *line) for line in [*code, _answer(_ALLOW)])
+
+
+def install(filter_program: bytes) -> None:
+    """Put the filter over this thread and those that it starts, for good. Needs no-new-privs."""
+    length = len(filter_program) // struct.calcsize("=HBBI")
+    prctl(_PR_SET_SECCOMP, _MODE_FILTER, struct.pack("HP", length, address_of(filter_program)))
+
+
+def machine() -> str:
+    """Return this machine's name as the kernel says it."""
+    return os.uname().machine
+
+
+def _never() -> tuple[_Rule, ...]:
+    """Return calls that are refused when an argument has one of these values."""
+    return (
+        # F_SETOWN, F_SETSIG, F_SETOWN_EX: the kernel then sends any signal to any of the user's
+        # processes in the caller's name.
+        _Rule("fcntl", 1, (8, 10, 15)),
+        # FIOSETOWN and SIOCSPGRP do the same; TIOCSTI and TIOCLINUX type into a terminal that was
+        # inherited.
+        _Rule("ioctl", 1, (0x8901, 0x8902, 0x5412, 0x541C)),
+        _Rule("prctl", 0, (1,)),  # PR_SET_PDEATHSIG: it stays tied to its parent
+    )
+
+
+def _only(pid: int) -> dict[str, list[_Rule]]:
+    """Return calls that are refused unless each of these arguments has one of its values."""
+    rules = [
+        _Rule("clone", 0, (_CLONE_THREAD,), bits=_CLONE_THREAD),  # a thread, never a process
+        # Its own limits: no other layer keeps it from those of the same user's processes.
+        _Rule("prlimit64", 0, (0,)),
+        _Rule("tgkill", 0, (pid,)),  # abort() signals itself so
+        _Rule("fchmod", 1, (0,), bits=_SET_ID_BITS),
+        # A connection that Landlock's rule for ports does not see.
+        _Rule("sendto", 3, (0,), bits=_MSG_FASTOPEN),
+        _Rule("sendmsg", 2, (0,), bits=_MSG_FASTOPEN),
+        _Rule("sendmmsg", 3, (0,), bits=_MSG_FASTOPEN),
+        # No UDP, no Unix sockets; protocol 262 is MPTCP, which Landlock does not see either.
+        _Rule("socket", 0, (_INET, _INET6)),
+        _Rule("socket", 1, (_STREAM,), bits=_TYPE_BITS),
+        _Rule("socket", 2, (0, _TCP)),
+    ]
+    return {rule.call: [r for r in rules if r.call == rule.call] for rule in rules}
+
+
+def _native_calls_only(machine: str) -> list[_Line]:
+    return [
+        (_Op.LOAD, 0, 0, _OFFSET_ARCH),
+        (_Op.JUMP_IF_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
+        _answer(_KILL_PROCESS),
+        (_Op.LOAD, 0, 0, _OFFSET_NUMBER),
+        (_Op.JUMP_IF_AT_LEAST, 0, 1, _X32_BIT),
+        _answer(_KILL_PROCESS),
+    ]
+
+
+def _if_call(number: int, body: list[_Line]) -> list[_Line]:
+    """Return `body`, skipped by other calls. It ends in an answer, for it may load an argument."""
+    return [(_Op.JUMP_IF_EQUAL, 0, len(body), number), *body]
+
+
+def _answer(value: int) -> _Line:
+    return (_Op.RETURN, 0, 0, value)
+
+
+def _load(rule: _Rule) -> list[_Line]:
+    return [
+        (_Op.LOAD, 0, 0, _OFFSET_ARGUMENTS + 8 * rule.argument),
+        (_Op.MASK, 0, 0, rule.bits),
+    ]
+
+
+def _refuse_values(rule: _Rule) -> list[_Line]:
+    body = _load(rule)
+    for value in rule.values:
+        body += [(_Op.JUMP_IF_EQUAL, 0, 1, value), _answer(_REFUSE)]
+    return [*body, _answer(_ALLOW)]
+
+
+def _demand(rules: list[_Rule]) -> list[_Line]:
+    body: list[_Line] = []
+    for rule in rules:
+        body += _load(rule)
+        for done, value in enumerate(rule.values):
+            body.append((_Op.JUMP_IF_EQUAL, len(rule.values) - done, 0, value))
+        body.append(_answer(_REFUSE))
+    return [*body, _answer(_ALLOW)]

@@ -1,0 +1,45 @@
+"""A cell without a zygote: one fresh process that speaks the same frames, for platforms without fork.
+
+It loads what the server sends and then is a cell like any other, wall included where there is one.
+"""
+
+import os
+import signal
+
+from preopen.sandbox.engine import Shelf
+from preopen.sandbox.process import become, end_with_parent
+from preopen.sandbox.wall import probe_layers
+from preopen.sandbox.zygote import greeting, start_cell
+from preopen.wire.channel import Channel, ChannelClosed, open_channel
+from preopen.wire.frames import FrameError, Load
+from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
+
+
+def main(arguments: list[str]) -> None:
+    """Be one cell: `arguments` are the channel's descriptor, the server's pid, and `uid:gid` or ""."""
+    descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
+    end_with_parent(server)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    become(owner)
+    channel = open_channel(descriptor)
+    missing = {layer: why for layer, why in probe_layers().items() if why}
+    shelf = Shelf()
+    try:
+        channel.send(greeting(missing))
+        _load_starters(channel, shelf)
+    except (ChannelClosed, FrameError):
+        os._exit(0)
+    start_cell(channel, shelf, missing, server)
+
+
+def _load_starters(channel: Channel, shelf: Shelf) -> None:
+    wanted = {starter_binary(ASKS_ARGUMENTS), starter_binary(ASKS_STATUS)}
+    while wanted:
+        match channel.receive():
+            case Load(binary=binary):
+                (descriptor,) = channel.taken
+                shelf.load(binary, descriptor)
+                os.close(descriptor)
+                wanted.discard(binary)
+            case _:
+                os._exit(0)

@@ -1,0 +1,88 @@
+"""One JSON value out of untrusted bytes, or the reason why it is none. Stricter than `json.loads`."""
+
+import json
+from collections.abc import Iterable
+from typing import NoReturn
+
+from preopen.outcome import JsonValue
+
+# pydantic-core, which writes every message, gives up at 255, and a result lies some levels deep in
+# its message (test_the_deepest_value_that_passes_can_be_sent).
+MAX_DEPTH = 200
+
+
+def parse_json(data: bytes) -> JsonValue:
+    """Return the one JSON value that `data` is. Bytes that are no UTF-8 are replaced.
+
+    Raises:
+        ValueError: it is none, or one that can't be sent on: a key twice, NaN or an infinity, half
+            a surrogate pair, a number of thousands of digits, more than `MAX_DEPTH` levels.
+
+    """
+    text = data.decode("utf-8", errors="replace")
+    if not text.strip():
+        raise ValueError("nothing was written, where one JSON value was promised")
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise _too_deep() from None
+    if _is_too_deep(value, data):
+        raise _too_deep()
+    write_json(value)  # finds what only writing shows: surrogates, and 1e999, which reads as inf
+    return value
+
+
+def write_json(value: JsonValue) -> str:
+    """Return the value as compact JSON that can be encoded.
+
+    Raises:
+        ValueError: it holds NaN, an infinity or half a surrogate pair.
+
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a string holds half a surrogate pair") from None
+    return text
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add returns None, which is why it stands after "or"
+        raise ValueError(f"the key {_shown(twice)} stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+
+
+def _is_too_deep(value: JsonValue, data: bytes) -> bool:
+    """Return whether containers lie in more than `MAX_DEPTH` others; a level at a time, no stack."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False  # nearly every result: so few brackets can't nest deeper
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for container in level
+            for child in _children(container)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
+
+
+def _children(container: JsonValue) -> Iterable[JsonValue]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _shown(key: str) -> str:
+    most = 80  # characters; a key may be megabytes of anything
+    return repr(key if len(key) <= most else key[:most] + "…")

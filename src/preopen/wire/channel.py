@@ -1,0 +1,182 @@
+"""Socket pairs that carry frames and descriptors: awaited in the server, blocking in zygote and cell.
+
+The one file, besides the gateway and `sandbox/netns.py`, that uses `socket`; only Unix socket pairs,
+nothing with an address.
+"""
+
+import array
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import anyio
+
+from preopen.wire.frames import (
+    MAX_BODY,
+    MAX_DESCRIPTORS,
+    MAX_HEADER,
+    PREFIX,
+    Frame,
+    FrameError,
+    decode,
+    encode,
+)
+
+_CHUNK = 256 << 10  # what one recvmsg asks for; small answers come in one
+_INT = array.array("i").itemsize
+_FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # macOS lacks it; nothing is exec'd there meanwhile
+_RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+
+
+class ChannelClosed(Exception):  # noqa: N818 - it is an end, not an error: the peer left
+    """Raised when the peer has closed its end, between frames or within one."""
+
+
+def open_pair() -> tuple[socket.socket, socket.socket]:
+    """Return two connected sockets, neither inheritable."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+class _Channel:
+    """What both kinds share: a socket, and the bytes and descriptors that have come and are no frame yet.
+
+    `max_descriptors` is what the peer may send beside a frame: 0 for a cell, whose descriptors the
+    kernel then closes unseen. A frame says how many are its own, so that two frames which come in one
+    read keep theirs apart.
+    """
+
+    def __init__(self, sock: socket.socket, *, max_descriptors: int) -> None:
+        self._socket = sock
+        self._space = socket.CMSG_SPACE(max_descriptors * _INT) if max_descriptors else 0
+        self._data = bytearray()
+        self._descriptors: list[int] = []
+        self.taken: tuple[int, ...] = ()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket and whatever descriptors came and were never part of a frame."""
+        self._socket.close()
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors = []
+
+    def _receive_once(self) -> None:
+        try:
+            data, ancillary, *_ = self._socket.recvmsg(_CHUNK, self._space, _FLAGS)
+        except BlockingIOError:
+            raise
+        except OSError as error:  # reset, or closed on our side
+            raise ChannelClosed from error
+        for level, kind, packed in ancillary:
+            if (level, kind) == _RIGHTS:
+                numbers = array.array("i")
+                numbers.frombytes(packed[: len(packed) - len(packed) % _INT])
+                self._descriptors.extend(numbers)
+        if not data:
+            raise ChannelClosed
+        self._data += data
+
+    def _pop(self) -> Frame | None:
+        if len(self._data) < PREFIX.size:
+            return None
+        header, body, count = PREFIX.unpack_from(self._data)
+        if header > MAX_HEADER or body > MAX_BODY:
+            msg = f"a frame of {header} + {body} bytes"
+            raise FrameError(msg)
+        start, end = PREFIX.size + header, PREFIX.size + header + body
+        if len(self._data) < end:
+            return None
+        self.taken = tuple(self._descriptors[:count])
+        del self._descriptors[:count]
+        frame = decode(bytes(self._data[PREFIX.size : start]), bytes(self._data[start:end]), self.taken)
+        del self._data[:end]
+        return frame
+
+
+class Channel(_Channel):
+    """A blocking channel, for the zygote and the cells. One thread."""
+
+    def __init__(self, sock: socket.socket, *, max_descriptors: int = MAX_DESCRIPTORS) -> None:
+        super().__init__(sock, max_descriptors=max_descriptors)
+
+    def send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:
+        """Send a frame whole, with the descriptors of its own and those `beside` it."""
+        data, descriptors = encode(frame, beside)
+        try:
+            sent = _send_first(self._socket, data, descriptors)
+            self._socket.sendall(memoryview(data)[sent:])
+        except ConnectionError as error:
+            raise ChannelClosed from error
+
+    def receive(self) -> Frame:
+        """Return the next frame; `taken` holds the descriptors that came with it, the caller's now.
+
+        Raises:
+            ChannelClosed: the peer left.
+            FrameError: what came is no frame.
+
+        """
+        while (frame := self._pop()) is None:
+            self._receive_once()
+        return frame
+
+
+def open_channel(descriptor: int) -> Channel:
+    """Return the blocking channel over a socket that this process was started with."""
+    return Channel(socket.socket(fileno=descriptor))
+
+
+class AsyncChannel(_Channel):
+    """A channel of the server: never blocks its loop. One task receives, one sends, at a time."""
+
+    def __init__(self, sock: socket.socket, *, max_descriptors: int = 0) -> None:
+        super().__init__(sock, max_descriptors=max_descriptors)
+        sock.setblocking(False)  # noqa: FBT003 - the socket module's own positional flag
+
+    @classmethod
+    def from_descriptor(cls, descriptor: int) -> Self:
+        """Return the channel over a socket that another process sent us."""
+        return cls(socket.socket(fileno=descriptor))
+
+    def close(self) -> None:
+        """Close the channel; a task that waits for it gets ChannelClosed."""
+        if self._socket.fileno() >= 0:
+            anyio.notify_closing(self._socket)
+        super().close()
+
+    async def send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:
+        """Send a frame whole, with the descriptors of its own and those `beside` it."""
+        data, descriptors = encode(frame, beside)
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[_send_first(self._socket, rest, descriptors) :]
+                descriptors = ()
+            except BlockingIOError:
+                await self._wait(anyio.wait_writable)
+            except OSError as error:
+                raise ChannelClosed from error
+
+    async def receive(self) -> Frame:
+        """Return the next frame, as `Channel.receive` does."""
+        while (frame := self._pop()) is None:
+            try:
+                self._receive_once()
+            except BlockingIOError:
+                await self._wait(anyio.wait_readable)
+        return frame
+
+    async def _wait(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+        try:
+            await ready(self._socket)
+        except (anyio.ClosedResourceError, ValueError) as error:  # closed meanwhile, or before
+            raise ChannelClosed from error
+
+
+def _send_first(sock: socket.socket, data: bytes | memoryview, descriptors: tuple[int, ...]) -> int:
+    ancillary = [(*_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    return sock.sendmsg([data], ancillary)

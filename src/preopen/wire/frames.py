@@ -1,0 +1,291 @@
+"""Frames between server, zygote and cell: frozen values ↔ bytes. No socket and no clock here.
+
+A frame is one JSON header and one binary body; descriptors travel beside it, and the header holds
+their places in that list. What comes *from* a cell is untrusted: `decode` answers a frame that is
+valid in every field, or raises FrameError.
+"""
+
+import json
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, TypeAlias
+
+from preopen.capability import Access, Limits, Mount, Reach
+
+PREFIX: Final = struct.Struct(">IIB")  # lengths of header and body, number of descriptors
+MAX_HEADER: Final = 32 << 20  # arguments of a call are bounded by the transport's 16 MiB a line; JSON may double it
+MAX_BODY: Final = 96 << 20  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
+MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
+
+
+class FrameError(ValueError):
+    """Raised when bytes are no frame of ours: the peer is broken or hostile, and its channel is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """A compiled binary as every process of ours names it: its sha256, kind and engine."""
+
+    sha256: str
+    kind: str  # "module" | "component"
+    stack_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Server → zygote or cell: load this binary. One descriptor: the compiled file, opened to read."""
+
+    binary: Binary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Zygote → server: a Load is done. `fault` is "" or why it failed."""
+
+    binary: Binary
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Server → zygote: make the cell of this number."""
+
+    cell: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    """Zygote or spawned cell → server, once: the layers of every cell's wall, and those that this
+    kernel lacks, with the reason.
+    """
+
+    layers: tuple[str, ...]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forked:
+    """Zygote → server: the cell lives. Two descriptors: its socket and its pidfd."""
+
+    cell: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """Zygote → server: the cell ended. `status` is `waitpid`'s; CPU in ms, resident size in bytes."""
+
+    cell: int
+    status: int
+    cpu_ms: float
+    max_rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One line of a wall: what may be done below, or with, the file of this descriptor."""
+
+    descriptor: int
+    access: Access
+    is_file: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Server → cell: run this binary once. Body: the guest's stdin.
+
+    `rules` is the wall to put up first, or None for a cell that stands behind one already.
+    `calls_left` counts this call: 1 for a single-use cell.
+    """
+
+    binary: Binary
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    mounts: tuple[Mount, ...]
+    rules: tuple[Rule, ...] | None
+    limits: Limits
+    calls_left: int
+    stdin: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Cell → server: warmed, and waiting for its first Call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Cell → server: how the guest ended. Body: stdout, then stderr.
+
+    `end` is "exited", "trapped", "overflow" (of stdout) or "refused" (the wall could not be put up).
+    """
+
+    end: str
+    exit_code: int = 0
+    reason: str = ""
+    cpu_ms: float = 0.0
+    peak_memory_bytes: int = 0
+    memory_of: str = "guest"
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+Frame: TypeAlias = Load | Loaded | Fork | Hello | Forked | Reaped | Call | Ready | Answer
+_ENDS: Final = frozenset({"exited", "trapped", "overflow", "refused"})
+
+
+def encode(frame: Frame, beside: tuple[int, ...] = ()) -> tuple[bytes, tuple[int, ...]]:
+    """Return the bytes of a frame, length prefix included, and the descriptors to send beside it.
+
+    Load and Forked carry descriptors too: their sender names them to the channel.
+    """
+    if isinstance(frame, Call):
+        header, body, descriptors = _encode_call(frame)
+    elif isinstance(frame, Answer):
+        header = {f.name: getattr(frame, f.name) for f in fields(frame) if f.name not in ("stdout", "stderr")}
+        header["stdout_bytes"] = len(frame.stdout)
+        body, descriptors = frame.stdout + frame.stderr, ()
+    else:
+        header, body, descriptors = asdict(frame), b"", beside
+    header["frame"] = type(frame).__name__
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return PREFIX.pack(len(text), len(body), len(descriptors)) + text + body, descriptors
+
+
+def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
+    descriptors: list[int] = []
+
+    def place(descriptor: int) -> int:
+        if descriptor not in descriptors:
+            descriptors.append(descriptor)
+        return descriptors.index(descriptor)
+
+    header = {
+        "binary": asdict(call.binary),
+        "argv": call.argv,
+        "environment": call.environment,
+        "mounts": [
+            [place(m.folder), m.guest_paths, m.access, m.reach, m.host_paths] for m in call.mounts
+        ],
+        "rules": None
+        if call.rules is None
+        else [[place(r.descriptor), r.access, r.is_file] for r in call.rules],
+        "limits": asdict(call.limits),
+        "calls_left": call.calls_left,
+    }
+    if len(descriptors) > MAX_DESCRIPTORS:
+        msg = f"a call carries {len(descriptors)} descriptors; {MAX_DESCRIPTORS} are possible"
+        raise FrameError(msg)
+    return header, call.stdin, tuple(descriptors)
+
+
+def decode(text: bytes, body: bytes, descriptors: Sequence[int] = ()) -> Frame:
+    """Return the frame of a header, a body and the descriptors that came beside them.
+
+    Raises:
+        FrameError: a field is missing, unknown or of another type, or names no descriptor.
+
+    """
+    try:
+        header = json.loads(text)
+        maker = _MAKERS[header.pop("frame")]
+        return maker(header, body, descriptors)
+    except FrameError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        msg = f"not a frame: {type(error).__name__}"
+        raise FrameError(msg) from error
+
+
+def _binary(value: Mapping[str, Any]) -> Binary:
+    binary = Binary(**value)
+    _expect(binary.sha256, str), _expect(binary.stack_bytes, int)
+    if binary.kind not in ("module", "component"):
+        msg = "unknown kind of binary"
+        raise FrameError(msg)
+    return binary
+
+
+def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Call:
+    mounts = tuple(
+        Mount(
+            folder=descriptors[place],
+            guest_paths=tuple(guest_paths),
+            access=Access(access),
+            reach=Reach(reach),
+            host_paths=tuple(host_paths),
+        )
+        for place, guest_paths, access, reach, host_paths in header.pop("mounts")
+    )
+    rules = header.pop("rules")
+    if rules is not None:
+        rules = tuple(
+            Rule(descriptor=descriptors[place], access=Access(access), is_file=bool(is_file))
+            for place, access, is_file in rules
+        )
+    return Call(
+        binary=_binary(header.pop("binary")),
+        argv=tuple(_expect(word, str) for word in header.pop("argv")),
+        environment=tuple((str(name), str(value)) for name, value in header.pop("environment")),
+        mounts=mounts,
+        rules=rules,
+        limits=Limits(**header.pop("limits")),
+        calls_left=_expect(header.pop("calls_left"), int),
+        stdin=body,
+        **header,
+    )
+
+
+def _answer(header: dict[str, Any], body: bytes, _: Sequence[int]) -> Answer:
+    cut = _expect(header.pop("stdout_bytes"), int)
+    answer = Answer(
+        **header,
+        stdout=body[:cut],
+        stderr=body[cut:],
+    )
+    _expect(answer.exit_code, int), _expect(answer.reason, str), _expect(answer.memory_of, str)
+    _expect(answer.peak_memory_bytes, int), _expect(answer.cpu_ms, (int, float))
+    if answer.end not in _ENDS or not 0 <= cut <= len(body):
+        msg = "not an answer"
+        raise FrameError(msg)
+    return answer
+
+
+def _hello(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) -> Hello:
+    missing = _expect(header["missing"], dict)
+    return Hello(
+        layers=tuple(_expect(layer, str) for layer in header["layers"]),
+        missing={str(layer): str(why) for layer, why in missing.items()},
+    )
+
+
+def _expect(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - JSON values have any type until here
+    if not isinstance(value, kind) or isinstance(value, bool):
+        msg = f"expected {kind}, found {type(value).__name__}"
+        raise FrameError(msg)
+    return value
+
+
+def _plain(kind: type, **types: type | tuple[type, ...]) -> Callable[..., Any]:
+    def make(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) -> Any:  # noqa: ANN401 - one of Frame
+        for name, expected in types.items():
+            _expect(header[name], expected)
+        if "binary" in header:
+            header["binary"] = _binary(header["binary"])
+        return kind(**header)
+
+    return make
+
+
+_MAKERS: Final[Mapping[str, Callable[[dict[str, Any], bytes, Sequence[int]], Frame]]] = {
+    "Load": _plain(Load),
+    "Loaded": _plain(Loaded, fault=str),
+    "Fork": _plain(Fork, cell=int),
+    "Hello": _hello,
+    "Forked": _plain(Forked, cell=int, pid=int),
+    "Reaped": _plain(Reaped, cell=int, status=int, cpu_ms=(int, float), max_rss_bytes=int),
+    "Ready": _plain(Ready),
+    "Call": _call,
+    "Answer": _answer,
+}

@@ -1,0 +1,30 @@
+"""Two guests of our own that warm a cell, as WebAssembly text: compiled and loaded like any binary.
+
+`ASKS_ARGUMENTS` starts no thread and is run ahead of need. `ASKS_STATUS` does file work, which starts
+wasmtime's threads: it runs *under* the wall, so that the wall binds them too.
+"""
+
+import hashlib
+from typing import Final
+
+from preopen.wire.frames import Binary
+
+ASKS_ARGUMENTS: Final = b"""(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (drop (call $sizes (i32.const 0) (i32.const 8)))))"""
+
+ASKS_STATUS: Final = b"""(module
+  (import "wasi_snapshot_preview1" "path_filestat_get"
+    (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) ".")
+  (func (export "_start")
+    (drop (call $stat (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 64)))))"""
+
+STARTER_STACK: Final = 1 << 20  # the default stack: one engine serves them and most tools
+
+
+def starter_binary(text: bytes) -> Binary:
+    """Return how every process of ours names this starter."""
+    return Binary(sha256=hashlib.sha256(text).hexdigest(), kind="module", stack_bytes=STARTER_STACK)

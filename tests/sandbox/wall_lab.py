@@ -1,0 +1,53 @@
+"""Starts `native_probe.py` with a list of trials and reads what came of them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from preopen.sandbox.wall import Layer, Sockets
+
+PROBE = Path(__file__).with_name("native_probe.py")
+
+
+def trial(
+    attempt: str,
+    *,
+    missing: Collection[Layer] = (),
+    sockets: Sockets = Sockets.TCP,
+    beside_a_thread: bool = False,
+) -> dict[str, Any]:
+    return {
+        "attempt": attempt,
+        "missing": list(missing),
+        "sockets": sockets.value,
+        "beside_a_thread": beside_a_thread,
+    }
+
+
+def run(trials: Sequence[dict[str, Any]], *, as_user: bool) -> dict[str, Any]:
+    """Return `{"lacking": {layer: why}, "results": [{"outcome", "layers", "end"}]}`."""
+    request = json.dumps({"as_user": as_user, "trials": trials})
+    done = subprocess.run(
+        [sys.executable, "-I", str(PROBE), request],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def outcome_of(attempt: str, *, as_user: bool = True, **how: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return what came of one attempt, with every layer up unless `missing` says otherwise."""
+    return run([trial(attempt, **how)], as_user=as_user)["results"][0]["outcome"]
+
+
+def all_but(kept: Iterable[Layer]) -> list[Layer]:
+    """Return what is `missing` when only these layers are to be up."""
+    kept = set(kept)
+    return [layer for layer in Layer if layer not in kept]
