@@ -31,7 +31,8 @@ def run(trials: Sequence[dict[str, Any]], *, as_user: bool) -> dict[str, Any]:
     """Return `{"lacking": {layer: why}, "results": [{"outcome", "layers", "end"}]}`."""
     request = json.dumps({"as_user": as_user, "trials": trials})
     done = subprocess.run(
-        [sys.executable, "-I", str(PROBE), request],
+        [sys.executable, "-I", str(PROBE)],
+        input=request,
         capture_output=True,
         text=True,
         check=False,

@@ -51,6 +51,10 @@ class Pool:
     _bound: deque[tuple[str, Cell]] = field(default_factory=deque)
     _wanted: anyio.Event = field(default_factory=anyio.Event)
 
+    def knows(self, source: BinarySource) -> bool:
+        """Whether a call of this binary would wait for no compile and no load."""
+        return self.launcher.knows(source.binary)
+
     async def prepare(self, source: BinarySource) -> None:
         """Have a binary compiled and loaded, so that no call of it waits.
 

@@ -69,6 +69,10 @@ _NAMED_SCHEMAS: Final = {
 _DATA: Final = {"const", "enum", "default", "examples"}
 
 
+class _Broken(ValueError):  # noqa: N818 - an InvalidResult on its way to `read_reply`
+    """Raised inside this file where a result is not what its manifest promises."""
+
+
 def read_reply(manifest: Manifest, stdout: bytes, check: Check) -> Reply | InvalidResult:
     """Return what a tool that ended well said, or how it breaks its manifest's promise.
 
@@ -142,22 +146,22 @@ def _read_json(schema: Mapping[str, Any] | None, stdout: bytes, check: Check) ->
     try:
         problems = check(value)
     except RecursionError:  # a schema that refers to itself takes several frames a level
-        raise ValueError("it is nested too deeply to be checked against [output]") from None
+        raise _Broken("it is nested too deeply to be checked against [output]") from None
     if problems:
-        raise ValueError("; ".join(problems[:_PROBLEMS_SHOWN]))
+        raise _Broken("; ".join(problems[:_PROBLEMS_SHOWN]))
     # The schema decides where there is one: an object may fit a schema that had to be wrapped.
     is_object = isinstance(value, dict)
     if not is_object if schema is None else _is_wrapped(schema):
         value = {"result": value}
     elif not is_object:
-        raise ValueError("[output] promises an object, and something else was written")
+        raise _Broken("[output] promises an object, and something else was written")
     return Reply(content=(TextBlock(text=write_json(value)),), structured=value)
 
 
 def _read_media(manifest: Manifest, media_type: str, stdout: bytes) -> Block:
     parsed = media.parse_media_type(media_type)
     if parsed is None:
-        raise ValueError(f"{media_type!r} is no media type")
+        raise _Broken(f"{media_type!r} is no media type")
     if parsed in media.KNOWN:
         return _media_block(parsed, stdout)
     uri = f"preopen://tools/{manifest.name}/result"
@@ -169,7 +173,7 @@ def _read_media(manifest: Manifest, media_type: str, stdout: bytes) -> Block:
 def _media_block(media_type: str, data: bytes, place: str = "stdout") -> MediaBlock:
     problem = media.mismatch(media_type, data)
     if problem:
-        raise ValueError(f"{place}: {problem}")
+        raise _Broken(f"{place}: {problem}")
     kind: Literal["image", "audio"] = "image" if media_type.startswith("image/") else "audio"
     return MediaBlock(kind=kind, data=_encode(data), mime_type=media_type)
 
@@ -177,18 +181,18 @@ def _media_block(media_type: str, data: bytes, place: str = "stdout") -> MediaBl
 def _read_envelope(value: JsonValue) -> Reply:
     body = _object(value, "the envelope", {"content", "is_error", "error", "metadata"})
     if "is_error" in body and "error" in body:
-        raise ValueError('the envelope holds both "is_error" and "error"; write one of them')
+        raise _Broken('the envelope holds both "is_error" and "error"; write one of them')
     if "content" not in body and "error" not in body:
-        raise ValueError('the envelope holds neither "content" nor "error"')
+        raise _Broken('the envelope holds neither "content" nor "error"')
     content = _blocks(body.get("content", []))
     if "error" in body:
         content += (TextBlock(text=_string(body, "error", "error")),)
     is_error = body.get("is_error", "error" in body)
     if not isinstance(is_error, bool):
-        raise ValueError("is_error: write true or false")
+        raise _Broken("is_error: write true or false")
     metadata = body.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
-        raise ValueError("metadata: write a JSON object")
+        raise _Broken("metadata: write a JSON object")
     return Reply(content=content, is_error=is_error, metadata=metadata)
 
 
@@ -196,7 +200,7 @@ def _blocks(content: JsonValue) -> tuple[Block, ...]:
     if isinstance(content, str):
         return (TextBlock(text=content),)
     if not isinstance(content, list):
-        raise ValueError("content: write a string or a list of blocks")  # noqa: TRY004 - a guest's fault, not a caller's
+        raise _Broken("content: write a string or a list of blocks")
     return tuple(_block(block, f"content[{number}]") for number, block in enumerate(content))
 
 
@@ -211,22 +215,22 @@ def _block(value: JsonValue, place: str) -> Block:
             media_type = _media_type(body, place)
             if media_type not in media.KNOWN or not media_type.startswith(f"{kind}/"):
                 known = ", ".join(sorted(m for m in media.KNOWN if m.startswith(f"{kind}/")))
-                raise ValueError(f"{place}.mimeType: write one of {known}, or use a resource")
+                raise _Broken(f"{place}.mimeType: write one of {known}, or use a resource")
             return _media_block(media_type, _base64(body, "data", place), f"{place}.data")
         case "resource":
             body = _object(value, place, {"type", "resource"})
             return _resource(body.get("resource"), f"{place}.resource")
         case _:
-            raise ValueError(f'{place}.type: write "text", "image", "audio" or "resource"')
+            raise _Broken(f'{place}.type: write "text", "image", "audio" or "resource"')
 
 
 def _resource(value: JsonValue, place: str) -> ResourceBlock:
     body = _object(value, place, {"uri", "mimeType", "text", "blob"})
     uri = _string(body, "uri", f"{place}.uri")
     if not _URI.fullmatch(uri):
-        raise ValueError(f'{place}.uri: write an absolute URI such as "file:///notes.txt"')
+        raise _Broken(f'{place}.uri: write an absolute URI such as "file:///notes.txt"')
     if ("text" in body) == ("blob" in body):
-        raise ValueError(f'{place}: write one of "text" and "blob"')
+        raise _Broken(f'{place}: write one of "text" and "blob"')
     if "text" in body:
         mime_type = _media_type({"mimeType": "text/plain", **body}, place)
         return ResourceBlock(
@@ -236,37 +240,38 @@ def _resource(value: JsonValue, place: str) -> ResourceBlock:
     blob = _base64(body, "blob", place)
     problem = media.mismatch(mime_type, blob)
     if problem:
-        raise ValueError(f"{place}.blob: {problem}")
+        raise _Broken(f"{place}.blob: {problem}")
     return ResourceBlock(uri=uri, mime_type=mime_type, blob=_encode(blob))
 
 
 def _object(value: JsonValue, place: str, keys: set[str]) -> dict[str, JsonValue]:
     """Return the members that are there; null stands for absent, as many serialisers write it."""
     if not isinstance(value, dict):
-        raise ValueError(f"{place}: write a JSON object")  # noqa: TRY004 - a guest's fault, not a caller's
+        raise _Broken(f"{place}: write a JSON object")
     unknown = [key for key in value if key not in keys]
     if unknown:
         known = ", ".join(sorted(keys))
-        raise ValueError(f"{place}: unknown key {unknown[0][:80]!r}; the keys are {known}")
+        raise _Broken(f"{place}: unknown key {unknown[0][:80]!r}; the keys are {known}")
     return {key: member for key, member in value.items() if member is not None}
 
 
 def _string(body: Mapping[str, JsonValue], key: str, place: str) -> str:
     value = body.get(key)
     if not isinstance(value, str):
-        raise ValueError(f"{place}: write a string")  # noqa: TRY004 - a guest's fault, not a caller's
+        raise _Broken(f"{place}: write a string")
     return value
 
 
 def _media_type(body: Mapping[str, JsonValue], place: str) -> str:
     parsed = media.parse_media_type(_string(body, "mimeType", f"{place}.mimeType"))
     if parsed is None:
-        raise ValueError(f'{place}.mimeType: write a media type such as "image/png"')
+        raise _Broken(f'{place}.mimeType: write a media type such as "image/png"')
     return parsed
 
 
 def _base64(body: Mapping[str, JsonValue], key: str, place: str) -> bytes:
+    text = _string(body, key, f"{place}.{key}")
     try:
-        return base64.b64decode(_string(body, key, f"{place}.{key}"), validate=True)
+        return base64.b64decode(text, validate=True)
     except ValueError:
-        raise ValueError(f"{place}.{key}: write standard base64, without line breaks") from None
+        raise _Broken(f"{place}.{key}: write standard base64, without line breaks") from None

@@ -1,6 +1,7 @@
-"""One JSON value out of untrusted bytes, or the reason why it is none. Stricter than `json.loads`."""
+"""One JSON value out of untrusted bytes, or the reason why it is none."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -50,8 +51,7 @@ def write_json(value: JsonValue) -> str:
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # add returns None, which is why it stands after "or"
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"the key {_shown(twice)} stands twice in one object")
     return found
 
@@ -65,7 +65,7 @@ def _too_deep() -> ValueError:
 
 
 def _is_too_deep(value: JsonValue, data: bytes) -> bool:
-    """Return whether containers lie in more than `MAX_DEPTH` others; a level at a time, no stack."""
+    """Return whether there are more than `MAX_DEPTH` levels; one at a time, without a stack."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False  # nearly every result: so few brackets can't nest deeper
     level = [value] if isinstance(value, (dict, list)) else []

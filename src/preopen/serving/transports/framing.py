@@ -21,7 +21,9 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-MAX_LINE_BYTES: Final = 16 << 20  # the largest result that a tool may have, once more as base64
+MAX_LINE_BYTES: Final = (
+    16 << 20
+)  # as much as a tool may answer; a client has no reason to ask for more
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ Line: TypeAlias = bytes | TooLong
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines, holding at most `max_bytes` of one that has not ended yet."""
+    """Cuts a stream of bytes into lines; holds at most `max_bytes` of one that has not ended."""
 
     def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -124,8 +126,8 @@ def _parse_value(value: Any) -> JSONRPCMessage | Refused | None:  # noqa: ANN401
 def _refuse_text(line: bytes, problem: str) -> Refused:
     """Refuse what is no JSON, by the id where a more tolerant reader still finds one.
 
-    JavaScript's JSON.stringify writes a lone surrogate (an emoji that was cut in half) as an escape,
-    Python's json.dumps writes NaN: with an answer to `id: null` their callers would wait for ever.
+    JSON.stringify writes a lone surrogate (half of an emoji) as an escape, json.dumps writes NaN:
+    with an answer to `id: null` their callers would wait for ever.
     """
     try:
         value = json.loads(line.decode("utf-8", "replace"))

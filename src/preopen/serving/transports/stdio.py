@@ -1,4 +1,4 @@
-"""MCP over standard input and output: bare descriptors, no threads. Knows messages, not what they ask.
+"""MCP over standard input and output, without threads. Knows messages, not what they ask.
 
 Half of what a call costs over the SDK's own stdio is spent in hops between threads.
 """
@@ -68,7 +68,7 @@ async def stdio_transport(
 
 
 class StdioReader:
-    """The messages that come in. What is no message is answered here and never seen by the server."""
+    """The messages that come in. What is no message is answered here; the server never sees it."""
 
     def __init__(self, descriptor: int, writer: "StdioWriter") -> None:
         self._descriptor = descriptor

@@ -1,0 +1,173 @@
+"""One tools/call, from arguments to answer: validate, narrow, render, run, read back, account.
+
+No protocol here, and no process: the pool is a parameter, and so is whoever hears of progress.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import anyio
+from preopen.policy.narrow import Narrowed, describe_mounts, narrow
+from preopen.tool.failure import explain_failure
+
+from preopen.capability import Mount
+from preopen.cells.job import Binding, Job, Run
+from preopen.cells.pool import Pool
+from preopen.cells.zygote import LaunchError
+from preopen.errors import PreopenError
+from preopen.outcome import (
+    CellLost,
+    Denial,
+    Denied,
+    InvalidArguments,
+    InvalidResult,
+    JsonValue,
+    Outcome,
+    Receipt,
+    Returned,
+)
+from preopen.policy.policy import Policy
+from preopen.schema import fill_defaults
+from preopen.serving.registry import Tool
+from preopen.tool.result import Reply, read_reply
+from preopen.tool.template import Rendered, render
+
+SLOW_COMPILE_SECONDS = 5  # design §8: a call that waits longer than that for a compile says so
+
+Progress: TypeAlias = Callable[[str], Awaitable[None]]
+Invoke: TypeAlias = Callable[[Tool, Mapping[str, JsonValue], Progress], Awaitable["Answer"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the client gets: the reply, and the receipt for it."""
+
+    reply: Reply
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoker:
+    """Invokes tools in the cells of one pool, under one policy."""
+
+    pool: Pool
+    policy: Policy
+
+    async def __call__(
+        self, tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress
+    ) -> Answer:
+        """Return the answer of one call. Whatever the guest does is in it, nothing is raised."""
+        filled = fill_defaults(tool.input_schema, arguments)
+        problems = tool.arguments.problems(filled)
+        if problems:
+            return _finish(tool, InvalidArguments(problems=problems))
+        narrowed = narrow(tool.manifest, tool.grants, filled, home=self.policy.home)
+        if isinstance(narrowed, Denial):
+            return _finish(tool, Denied(denial=narrowed))
+        with narrowed:
+            return await self._call(tool, narrowed, progress)
+
+    async def _call(self, tool: Tool, narrowed: Narrowed, progress: Progress) -> Answer:
+        rendered = render(tool.manifest.run, narrowed.arguments)
+        if isinstance(rendered, Denial):
+            return _finish(tool, Denied(denial=rendered))
+        job = self._job(tool, narrowed, rendered)
+        try:
+            if not self.pool.knows(tool.source):
+                await self._prepare(tool, progress)
+            run = await self.pool.run(job)
+        except (PreopenError, LaunchError) as error:  # it does not compile, or no process starts
+            run = Run(outcome=CellLost(reason=str(error)))
+        return _finish(tool, run.outcome, run, _reached(job, run), rendered)
+
+    async def _prepare(self, tool: Tool, progress: Progress) -> None:
+        fault: PreopenError | LaunchError | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_say_when_slow, progress, tool.name)
+            try:
+                await self.pool.prepare(tool.source)
+            except (PreopenError, LaunchError) as error:
+                fault = error  # raised below: out of a task group it would come as a group
+            tasks.cancel_scope.cancel()
+        if fault is not None:
+            raise fault
+
+    def _job(self, tool: Tool, narrowed: Narrowed, rendered: Rendered) -> Job:
+        return Job(
+            tool=tool.name,
+            source=tool.source,
+            argv=rendered.argv,
+            stdin=rendered.stdin,
+            environment=tool.grants.environment,
+            mounts=narrowed.mounts,
+            limits=tool.grants.limits,
+            exit_ok=tool.manifest.run.exit_ok,
+            binding=self._binding(tool),
+        )
+
+    def _binding(self, tool: Tool) -> Binding | None:
+        """Return how this tool's cells are shared: only where `[cells.TOOL]` says so."""
+        calls = self.policy.calls_per_cell.get(tool.name, 1)
+        if calls <= 1:
+            return None
+
+        @contextmanager
+        def open_whole() -> Iterator[tuple[Mount, ...]]:
+            # No argument named: narrowing then answers the whole grant.
+            whole = narrow(tool.manifest, tool.grants, {}, home=self.policy.home)
+            if isinstance(whole, Denial):
+                raise LaunchError(str(whole))
+            with whole:
+                yield whole.mounts
+
+        identity = hashlib.sha256(repr((tool.name, tool.sha256, tool.grants)).encode()).hexdigest()
+        return Binding(identity=identity, calls=calls, open_whole=open_whole)
+
+
+def _finish(
+    tool: Tool,
+    outcome: Outcome,
+    run: Run | None = None,
+    reached: tuple[str, ...] = (),
+    rendered: Rendered | None = None,
+) -> Answer:
+    """Read back what a good end printed, or say what a bad one means; and write the receipt."""
+    if isinstance(outcome, Returned):
+        check = tool.result.problems if tool.result else lambda _: ()
+        said = read_reply(tool.manifest, outcome.stdout, check)
+        if isinstance(said, InvalidResult):
+            outcome = replace(said, stderr=outcome.stderr)
+            said = explain_failure(tool.manifest, outcome)
+    else:
+        said = explain_failure(tool.manifest, outcome)
+    run = run or Run(outcome=outcome)
+    sent = (
+        sum(len(word.encode()) for word in rendered.argv) + len(rendered.stdin) if rendered else 0
+    )
+    receipt = Receipt(
+        outcome=type(outcome).__name__,
+        grants=reached,
+        cell=run.cell,
+        sha256=tool.sha256,
+        walls=run.walls,
+        walls_missing=run.walls_missing,
+        usage=replace(run.usage, bytes_in=sent, bytes_out=len(getattr(outcome, "stdout", b""))),
+        denials=(outcome.denial,) if isinstance(outcome, Denied) else (),
+    )
+    return Answer(reply=said, receipt=receipt)
+
+
+def _reached(job: Job, run: Run) -> tuple[str, ...]:
+    """Return what was reachable: nothing where no cell was touched."""
+    if run.cell == "none":
+        return ()
+    mounts = describe_mounts(job.mounts, walled_per_call=run.cell == "call")
+    return (*mounts, *(f"environment {variable.name}" for variable in job.environment))
+
+
+async def _say_when_slow(progress: Progress, name: str) -> None:
+    await anyio.sleep(SLOW_COMPILE_SECONDS)
+    await progress(f"compiling {name} for the first time")

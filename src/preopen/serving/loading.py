@@ -1,0 +1,177 @@
+"""Manifests and binaries on disk + Policy → Registry. One bad tool is refused; the others are served."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from preopen.policy.decide import Offered, Refused, decide
+from preopen.tool.parsing import load_manifest
+
+import preopen
+from preopen.cells.cache import BinarySource
+from preopen.errors import BinaryError, Fault, ManifestError, PreopenError
+from preopen.policy.policy import Policy
+from preopen.schema import compile_schema
+from preopen.serving.registry import RefusedTool, Registry, Tool
+from preopen.tool.binary import read_facts
+from preopen.tool.manifest import Manifest
+from preopen.wire.frames import Binary
+
+MAX_BINARY = 128 << 20  # the largest guest that we know of, CPython as a component, has 31 MB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A manifest on disk, not read yet."""
+
+    file: Path
+    builtin: bool
+
+
+def builtin_folder() -> Path:
+    """Return the folder of the built-in manifests: in the wheel, or of the checkout that is run."""
+    package = Path(preopen.__file__).resolve().parent
+    installed = package / "builtin" / "tool_manifests"
+    return installed if installed.is_dir() else package.parents[1] / "tool_manifests"
+
+
+def find_manifests(policy: Policy) -> tuple[Found, ...]:
+    """Return every manifest that this policy serves: the built-in ones, then folder by folder."""
+    found = [Found(file=file, builtin=True) for file in sorted(builtin_folder().glob("*.toml"))]
+    for folder in policy.tool_folders:
+        found += [Found(file=file, builtin=False) for file in sorted(Path(folder).glob("*.toml"))]
+    return tuple(found)
+
+
+def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Registry:
+    """Return the tools that this policy offers of these manifests, and why it refuses the others."""
+    manifests, refused = _read_manifests(find_manifests(policy) if found is None else found)
+    wanted = [each for each in manifests if each.name not in policy.without]
+    left_out = tuple(each.name for each in manifests if each.name in policy.without)
+    unique, doubles = _part_doubles(wanted)
+    refused += doubles
+    keep_out = _folders_of(unique)
+    tools: dict[str, Tool] = {}
+    for manifest in unique:
+        try:
+            tools[manifest.name] = load_tool(manifest, policy, keep_out)
+        except PreopenError as error:
+            refused.append(RefusedTool(name=manifest.name, file=manifest.file, faults=error.faults))
+    return Registry(
+        tools=MappingProxyType(dict(sorted(tools.items()))),
+        refused=tuple(refused),
+        left_out=left_out,
+    )
+
+
+def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> Tool:
+    """Return one tool, its binary checked and its grants decided.
+
+    Raises:
+        PreopenError: one of its kinds, holding every Refusal.
+
+    """
+    data = read_binary(manifest)
+    facts = read_facts(data, manifest.binary_path)
+    match decide(manifest, facts, policy, keep_out=keep_out):
+        case Refused(refusals=refusals):
+            raise ManifestError(*refusals)
+        case Offered(grants=grants, warnings=warnings):
+            binary = Binary(
+                sha256=manifest.sha256,
+                kind=facts.kind.value,
+                stack_bytes=grants.limits.stack_bytes,
+            )
+            read = partial(read_binary, manifest)
+            return Tool(
+                manifest=manifest,
+                grants=grants,
+                source=BinarySource(binary=binary, place=manifest.binary_path, read=read),
+                arguments=compile_schema(manifest.input_schema, manifest.file, "input"),
+                result=None
+                if manifest.output_schema is None
+                else compile_schema(manifest.output_schema, manifest.file, "output"),
+                warnings=warnings,
+            )
+
+
+def read_binary(manifest: Manifest) -> bytes:
+    """Return the bytes of a manifest's binary, which are those that it pinned.
+
+    Raises:
+        BinaryError: the file cannot be read, is too large, or has another sha256.
+
+    """
+    place, key = manifest.file, "binary.path"
+    path = Path(manifest.binary_path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BINARY + 1)
+    except OSError as error:
+        found = f"{manifest.binary_path}: {error.strerror}"
+        write = "write the path of the .wasm file, relative to the manifest"
+        raise BinaryError(Fault(place=place, key=key, found=found, write=write)) from error
+    if len(data) > MAX_BINARY:
+        found = f"{manifest.binary_path} is larger than {MAX_BINARY >> 20}MiB"
+        raise BinaryError(Fault(place=place, key=key, found=found, write="make it smaller"))
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != manifest.sha256:
+        found = f"{manifest.sha256} is pinned and {manifest.binary_path} has {actual}"
+        write = "look at what changed; if the file is the one you mean, pin that sha256"
+        raise BinaryError(Fault(place=place, key="binary.sha256", found=found, write=write))
+    return data
+
+
+def _read_manifests(found: Iterable[Found]) -> tuple[list[Manifest], list[RefusedTool]]:
+    manifests, refused = [], []
+    for each in found:
+        try:
+            manifests.append(load_manifest(each.file, builtin=each.builtin))
+        except ManifestError as error:
+            refused.append(
+                RefusedTool(name=each.file.stem, file=str(each.file), faults=error.faults)
+            )
+    return manifests, refused
+
+
+def _part_doubles(manifests: list[Manifest]) -> tuple[list[Manifest], list[RefusedTool]]:
+    """Return the manifests whose name is theirs alone, and refusals of the others.
+
+    A built-in keeps its name; of two user manifests neither gets it.
+    """
+    by_name: dict[str, list[Manifest]] = {}
+    for manifest in manifests:
+        by_name.setdefault(manifest.name, []).append(manifest)
+    unique, refused = [], []
+    for name, group in by_name.items():
+        keeper = next(
+            (each for each in group if each.builtin), group[0] if len(group) == 1 else None
+        )
+        if keeper is not None:
+            unique.append(keeper)
+        for loser in group:
+            if loser is not keeper:
+                other = keeper or next(each for each in group if each is not loser)
+                refused.append(_refuse_double(name, loser, other))
+    return unique, refused
+
+
+def _refuse_double(name: str, loser: Manifest, other: Manifest) -> RefusedTool:
+    whose = "the built-in tool's" if other.builtin else f"also that of {other.file}"
+    found = f'"{name}" is {whose}'
+    write = (
+        f"rename one of them, or free the name with --without {name}"
+        if other.builtin
+        else "rename one"
+    )
+    fault = Fault(place=loser.file, key="tool.name", found=found, write=write)
+    return RefusedTool(name=name, file=loser.file, faults=(fault,))
+
+
+def _folders_of(manifests: list[Manifest]) -> tuple[str, ...]:
+    """Return the folders that no writable grant may touch: who writes there changes what is run."""
+    folders = [Path(p).resolve().parent for m in manifests for p in (m.file, m.binary_path)]
+    return tuple(dict.fromkeys(map(str, folders)))

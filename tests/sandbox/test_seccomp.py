@@ -1,0 +1,86 @@
+"""The seccomp filter's numbers, from the kernel's headers, from libc, and from the filter itself."""
+
+import errno
+import re
+from pathlib import Path
+
+import pytest
+from sandbox.wall_lab import outcome_of
+
+from preopen.sandbox import seccomp
+from preopen.sandbox import syscall_table as table
+from preopen.sandbox.seccomp import Sockets
+
+EVERYTHING = table.REFUSED + table.SOCKETS + table.CONDITIONAL
+HEADERS = {
+    "x86_64": ("x86_64-linux-gnu/asm/unistd_64.h", "asm/unistd_64.h"),
+    "aarch64": ("asm-generic/unistd.h",),  # the table that aarch64 takes as it is
+}
+
+
+def numbers_of_header(text: str) -> dict[str, int]:
+    """Return name → number; the generic header says some by way of `__NR3264_`."""
+    rows = re.findall(r"^#define __NR(?:3264)?_(\w+)\s+(\d+)", text, re.MULTILINE)
+    return {name: int(number) for name, number in rows}
+
+
+@pytest.mark.parametrize("machine", HEADERS)
+def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
+    """Design §3: a wrong number refuses the wrong call. Where no header is installed libc answers, below."""
+    ours = table.read_numbers(EVERYTHING, machine)
+    for path in (Path("/usr/include") / name for name in HEADERS[machine]):
+        theirs = numbers_of_header(path.read_text()) if path.exists() else {}
+        # What an older header lacks is newer than all that it has, and then the same everywhere.
+        newest = max((n for n in theirs.values() if n < 1024), default=0)
+        unknown = {n: v for n, v in ours.items() if n not in theirs and v <= newest}
+        assert {n: v for n, v in ours.items() if n in theirs and theirs[n] != v} == {}
+        assert unknown == {}
+
+
+def test_calls_by_name_are_refused_where_libc_has_them() -> None:
+    """Ours: the filter holds against libc's own numbers, whichever machine this is."""
+    outcomes = outcome_of("call_every_refused_name", sockets=Sockets.NONE)
+    assert len(outcomes) > 30
+    assert set(outcomes.values()) == {"EPERM"}
+
+
+def test_calls_by_number_are_refused() -> None:
+    """Design §3: each row of the table is in the filter."""
+    outcomes = outcome_of("call_every_refused_number", sockets=Sockets.NONE)
+    machine = seccomp.machine()
+    assert outcomes.keys() == table.read_numbers(table.REFUSED + table.SOCKETS, machine).keys()
+    assert set(outcomes.values()) == {"EPERM"}
+
+
+def test_calls_with_a_condition_are_refused_by_their_arguments() -> None:
+    """Design §3: prlimit64 and tgkill on others, set-id bits, MSG_FASTOPEN, other sockets, processes."""
+    outcomes = outcome_of("call_every_number_with_a_condition", sockets=Sockets.TCP)
+    assert set(outcomes.values()) == {"EPERM"}
+
+
+def test_clone3_is_answered_as_unknown() -> None:
+    """Design §3: so that libc starts threads by clone, whose flags a filter can see."""
+    assert outcome_of("call_clone3") == "ENOSYS"
+
+
+def test_numbers_above_the_common_range_are_the_same_on_both_machines() -> None:
+    """Linux: since 424 new calls get one number everywhere."""
+    x86_64, aarch64 = (table.read_numbers(EVERYTHING, machine) for machine in table.COLUMNS)
+    for name, number in aarch64.items():
+        assert number < 424 or x86_64[name] == number
+
+
+@pytest.mark.parametrize("machine", table.COLUMNS)
+def test_filters_fit_what_the_kernel_takes(machine: str) -> None:
+    """Linux: at most 4096 instructions of 8 bytes, and a jump skips at most 255 of them."""
+    for sockets in Sockets:
+        code = seccomp.program(sockets, machine=machine, pid=4_000_000)
+        assert len(code) % 8 == 0
+        assert len(code) // 8 <= 4096
+
+
+def test_a_machine_without_a_table_has_no_filter() -> None:
+    """Ours: numbers of another machine would refuse and allow at random."""
+    with pytest.raises(OSError, match="riscv64") as caught:
+        seccomp.program(Sockets.NONE, machine="riscv64", pid=1)
+    assert caught.value.errno == errno.ENOSYS
