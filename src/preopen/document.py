@@ -47,17 +47,22 @@ def read_file(host_path: str, error: type[PreopenError]) -> bytes:
     try:
         # Without O_NONBLOCK the open of a named pipe would wait for a writer.
         descriptor = os.open(host_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                found, write = "not a regular file", "name a TOML file"
-                raise error(Fault(place=host_path, found=found, write=write))
-            return file.read(MAX_BYTES + 1)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    return file.read(MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as problem:  # ValueError: a NUL in the path
-        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-        found = f"cannot be read: {reason}"
-        raise error(
-            Fault(place=shown(host_path), found=found, write="name a readable file")
-        ) from None
+        found = f"cannot be read: {reason_of(problem)}"
+    else:
+        found = "not a regular file"
+    raise error(Fault(place=printable(host_path), found=found, write="name a readable TOML file"))
+
+
+def reason_of(problem: OSError | ValueError) -> str:
+    """Return why a path could not be opened, without the path."""
+    return str(getattr(problem, "strerror", None) or problem)
 
 
 def parse_document(text: str | bytes, place: str, error: type[PreopenError]) -> dict[str, Any]:
@@ -72,16 +77,14 @@ def parse_document(text: str | bytes, place: str, error: type[PreopenError]) -> 
     except UnicodeError:
         fault = Fault(place=place, found="not UTF-8", write="save the file as UTF-8")
     except tomllib.TOMLDecodeError as problem:
-        fault = Fault(
-            place=place, found=f"not TOML: {_printable(str(problem))}", write="correct it"
-        )
+        fault = Fault(place=place, found=f"not TOML: {printable(str(problem))}", write="correct it")
     except RecursionError:
         fault = Fault(
             place=place, found="nested too deeply", write=f"nest at most {MAX_DEPTH} deep"
         )
     except ValueError as problem:
         fault = Fault(
-            place=place, found=f"not readable: {_printable(str(problem))}", write="correct it"
+            place=place, found=f"not readable: {printable(str(problem))}", write="correct it"
         )
     else:
         faults = tuple(_value_faults(document, place))[:MAX_FAULTS]
@@ -224,7 +227,7 @@ def shown(value: object) -> str:
     match value:
         case str():
             cut = value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-            return _printable(json.dumps(cut, ensure_ascii=False))
+            return printable(json.dumps(cut, ensure_ascii=False))
         case dict():
             return f"an object with {len(value)} keys"
         case list():
@@ -237,5 +240,6 @@ def shown(value: object) -> str:
             return str(value)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return the text with all that does not print, or disguises, as escapes."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)

@@ -16,7 +16,8 @@ from wasmtime import Engine, ExitTrap, Linker, Module, Store, WasiConfig
 
 from preopen.capability import Access
 from preopen.sandbox import privileges, rlimits
-from preopen.sandbox.wall import Layer, Wall, WallRule, probe_layers
+from preopen.sandbox.wall import Layer, Wall, probe_layers
+from preopen.wire.frames import Rule
 
 NOBODY = 65534
 MEMORY = 64 << 20
@@ -64,7 +65,7 @@ class Zygote:
         """Return the exit code and stdout of one run with `folder` mounted."""
         store, wasi, output = Store(self.engine), WasiConfig(), bytearray()
         wasi.stdout_custom = output.extend
-        wasi.preopen_dir(f"/proc/self/fd/{folder}", "/work", False)  # noqa: FBT003 - wasmtime's own
+        wasi.preopen_dir(f"/proc/self/fd/{folder}", "/work", False)
         store.set_wasi(wasi)
         store.set_limits(memory_size=MEMORY)
         start = self.linker.instantiate(store, module).exports(store)["_start"]
@@ -80,12 +81,12 @@ def cell(zygote: Zygote, channel: socket.socket, request: dict[str, Any], server
     tasks = os.open("/proc/self/task", os.O_RDONLY)
     wall = Wall.prepare([Layer(each) for each in request["missing"]], server)
     _, (granted, rule_on, mounted), *_ = socket.recv_fds(channel, 1, 3)
-    threads = [len(os.listdir(tasks))]
+    threads = [len(list(os.scandir(tasks)))]
     access, is_file = Access.READ, bool(request["one_file"])
-    wall.raise_([WallRule(descriptor=rule_on, access=access, is_file=is_file)])
+    wall.raise_([Rule(descriptor=rule_on, access=access, is_file=is_file)])
     zygote.run(zygote.starter, mounted)
     os.lseek(tasks, 0, os.SEEK_SET)
-    threads.append(len(os.listdir(tasks)))
+    threads.append(len(list(os.scandir(tasks))))
     statm, calls = wall._statm, []
     for left in reversed(range(request["calls"])):
         if left != request["calls"] - 1:

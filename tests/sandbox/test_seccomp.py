@@ -1,15 +1,15 @@
-"""The seccomp filter's numbers, from the kernel's headers, from libc, and from the filter itself."""
+"""The seccomp filter's numbers, against the kernel's headers, libc and the filter itself."""
 
 import errno
 import re
 from pathlib import Path
 
 import pytest
-from sandbox.wall_lab import outcome_of
 
 from preopen.sandbox import seccomp
 from preopen.sandbox import syscall_table as table
 from preopen.sandbox.seccomp import Sockets
+from sandbox.wall_lab import outcome_of
 
 EVERYTHING = table.REFUSED + table.SOCKETS + table.CONDITIONAL
 HEADERS = {
@@ -26,7 +26,7 @@ def numbers_of_header(text: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("machine", HEADERS)
 def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
-    """Design §3: a wrong number refuses the wrong call. Where no header is installed libc answers, below."""
+    """Design §3: a wrong number refuses the wrong call. Without a header libc answers, below."""
     ours = table.read_numbers(EVERYTHING, machine)
     for path in (Path("/usr/include") / name for name in HEADERS[machine]):
         theirs = numbers_of_header(path.read_text()) if path.exists() else {}
@@ -53,7 +53,7 @@ def test_calls_by_number_are_refused() -> None:
 
 
 def test_calls_with_a_condition_are_refused_by_their_arguments() -> None:
-    """Design §3: prlimit64 and tgkill on others, set-id bits, MSG_FASTOPEN, other sockets, processes."""
+    """Design §3: acts on others, set-id bits, MSG_FASTOPEN, other sockets, processes."""
     outcomes = outcome_of("call_every_number_with_a_condition", sockets=Sockets.TCP)
     assert set(outcomes.values()) == {"EPERM"}
 

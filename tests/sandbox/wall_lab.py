@@ -9,7 +9,7 @@ from typing import Any
 
 from preopen.sandbox.wall import Layer, Sockets
 
-PROBE = Path(__file__).with_name("native_probe.py")
+TESTS = Path(__file__).parents[1]
 
 
 def trial(
@@ -31,7 +31,8 @@ def run(trials: Sequence[dict[str, Any]], *, as_user: bool) -> dict[str, Any]:
     """Return `{"lacking": {layer: why}, "results": [{"outcome", "layers", "end"}]}`."""
     request = json.dumps({"as_user": as_user, "trials": trials})
     done = subprocess.run(
-        [sys.executable, "-I", str(PROBE)],
+        [sys.executable, "-m", "sandbox.native_probe"],
+        cwd=TESTS,
         input=request,
         capture_output=True,
         text=True,

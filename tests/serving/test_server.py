@@ -252,8 +252,9 @@ async def test_progress_reaches_a_client_that_asked_for_it(era: str) -> None:
         await progress("running")
         return make_answer(text="done")
 
-    async def note(number: float, _total: float | None, message: str | None) -> None:
-        reported.append((number, message))
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        assert total is None
+        reported.append((progress, message))
 
     with anyio.fail_after(5):
         async with Client(serve(invoke=slow), mode=era) as client:

@@ -24,31 +24,18 @@ import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Self
 
-from preopen.capability import Access
 from preopen.sandbox import landlock, netns, privileges, rlimits, seccomp
 from preopen.sandbox.layer import Layer
 from preopen.sandbox.seccomp import Sockets
+from preopen.wire.frames import Rule
 
-__all__ = ["Layer", "Sockets", "Wall", "WallError", "WallRule", "probe_layers"]
+__all__ = ["Layer", "Sockets", "Wall", "WallError", "probe_layers"]
 
 
 class WallError(OSError):
     """Raised when a layer that this kernel has could not be put up. The cell must run no guest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WallRule:
-    """One hole in the wall: a folder and all below it, or (`is_file`) one file.
-
-    `descriptor` may be an O_PATH one; it is needed until `raise_` has returned.
-    """
-
-    descriptor: int
-    access: Access
-    is_file: bool
 
 
 class Wall:
@@ -86,12 +73,12 @@ class Wall:
 
     def raise_(
         self,
-        rules: Sequence[WallRule],
+        rules: Sequence[Rule],
         *,
         tcp_ports: Sequence[int] = (),
         sockets: Sockets = Sockets.NONE,
     ) -> None:
-        """Close all but `rules`, TCP connections to `tcp_ports` and these `sockets`, once.
+        """Close all but `rules` (whose descriptors are needed until this returns), TCP connections to `tcp_ports` and these `sockets`, once.
 
         Descriptors that this process holds stay as they are, and it can be sent more of them.
 

@@ -41,6 +41,8 @@ class Zygote:
                 self._reap()
             if self.channel.fileno() in ready:
                 self._take()
+                while self.channel.holds_frame:  # poll tells nothing of what is read already
+                    self._take()
 
     def _take(self) -> None:
         match self.channel.receive():

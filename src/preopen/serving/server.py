@@ -177,18 +177,18 @@ def _progress_of(context: _Context) -> Progress:
     return progress
 
 
-async def _contain(context: _Context, call_next: CallNext) -> HandlerResult:
+async def _contain(ctx: _Context, call_next: CallNext) -> HandlerResult:
     """Keep the text of an exception from the client, also of one that the SDK meets afterwards.
 
     In the older era the SDK would send `str(exception)`, a path or a guest's bytes included.
     """
     try:
-        return await call_next(context)
+        return await call_next(ctx)
     except (MCPError, ValidationError):  # the SDK sends the first as meant, the second without text
         raise
     except Exception as error:  # noqa: BLE001 - the boundary
-        incident = _record_incident(context.method, error)
-    if context.method == "tools/call":
+        incident = _record_incident(ctx.method, error)
+    if ctx.method == "tools/call":
         return _failed(incident)
     raise MCPError(wire.INTERNAL_ERROR, _incident_text(incident))
 

@@ -8,7 +8,7 @@ from preopen.capability import LIMIT_KEYS
 from preopen.errors import Fault
 from preopen.units import format_size, format_time, parse_size, parse_time
 
-# Stacks for which the zygote has an engine; with a larger one wasmtime ends the process (design §5).
+# Stacks that the zygote has an engine for; a larger one makes wasmtime end the process (design §5).
 STACKS: Final = (512 << 10, 1 << 20, 2 << 20)
 
 # What a limit may be at all, in the units of its field. The upper ends only keep numbers that the

@@ -15,8 +15,9 @@ _SIGNATURES: Final = (
     (b"ID3", "audio/mpeg"),
 )
 _RIFF_KINDS: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
-# An MPEG frame: eleven set bits, then a version and a layer that are not the reserved ones.
-_MPEG_FRAME: Final = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]")
+# An MPEG frame: eleven set bits, a version that is not reserved, layer II or III. (Nobody writes
+# layer I, and one of its headers begins like UTF-16.)
+_MPEG_FRAME: Final = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]")
 _ALIASES: Final = {
     "image/jpg": "image/jpeg",
     "audio/mp3": "audio/mpeg",

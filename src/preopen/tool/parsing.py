@@ -1,4 +1,4 @@
-"""TOML → Manifest: the one place where a manifest's text becomes values. Pure but for `load_manifest`.
+"""TOML → Manifest: the one place where a manifest becomes values. Pure but for `load_manifest`.
 
 What the JSON Schema beside this file can say, it says; what stands here is what it cannot.
 """

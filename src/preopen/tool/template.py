@@ -44,7 +44,9 @@ class _Refused(Exception):  # noqa: N818 - a Denial on its way to `render`
     def __init__(self, target: str, reason: str, allow: str = "") -> None:
         super().__init__(reason)
         # A name may be of the client's making, and half a surrogate pair would end the server.
-        target, reason, allow = (t.encode(errors="replace").decode() for t in (target, reason, allow))
+        target, reason, allow = (
+            t.encode(errors="replace").decode() for t in (target, reason, allow)
+        )
         self.denial = Denial(target=target, reason=reason, allow=allow)
 
 

@@ -64,6 +64,14 @@ class _Channel:
             os.close(descriptor)
         self._descriptors = []
 
+    @property
+    def holds_frame(self) -> bool:
+        """Whether `receive` would return without reading: one read may bring several frames."""
+        if len(self._data) < PREFIX.size:
+            return False
+        header, body, _ = PREFIX.unpack_from(self._data)
+        return len(self._data) >= PREFIX.size + header + body
+
     def _receive_once(self) -> None:
         try:
             data, ancillary, *_ = self._socket.recvmsg(_CHUNK, self._space, _FLAGS)
@@ -87,9 +95,9 @@ class _Channel:
         if header > MAX_HEADER or body > MAX_BODY:
             msg = f"a frame of {header} + {body} bytes"
             raise FrameError(msg)
-        start, end = PREFIX.size + header, PREFIX.size + header + body
-        if len(self._data) < end:
+        if not self.holds_frame:
             return None
+        start, end = PREFIX.size + header, PREFIX.size + header + body
         self.taken = tuple(self._descriptors[:count])
         del self._descriptors[:count]
         frame = decode(bytes(self._data[PREFIX.size : start]), bytes(self._data[start:end]), self.taken)

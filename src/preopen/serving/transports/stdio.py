@@ -6,9 +6,10 @@ Half of what a call costs over the SDK's own stdio is spent in hops between thre
 import fcntl
 import os
 import stat
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -55,6 +56,7 @@ async def stdio_transport(
         stack.callback(os.close, null)
         source = stack.enter_context(_borrowed(stdin_fd, null))
         wire = stack.enter_context(_borrowed(stdout_fd, 2 if _is_open(2) else null))
+        stack.callback(_flush_prints)  # a print is kept back, and would come when the wire is back
         sink = stack.enter_context(_unblocked(wire))
         writer = StdioWriter(sink, on_broken=lambda: anyio.notify_closing(source))
         try:
@@ -272,7 +274,7 @@ def _unblocked(descriptor: int) -> Iterator[int]:
         return
     with ExitStack() as stack:
         try:
-            # The mode's own flags only: O_NOCTTY, for opening a terminal must not adopt it.
+            # O_NOCTTY: opening a terminal must not adopt it.
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
             own = os.open(f"/proc/self/fd/{descriptor}", flags)
         except OSError:
@@ -288,6 +290,12 @@ def _polls(descriptor: int) -> bool:
     """Return whether readiness can be awaited: epoll refuses files and the null device."""
     mode = os.fstat(descriptor).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+
+
+def _flush_prints() -> None:
+    with suppress(OSError, ValueError):
+        if sys.stdout is not None:
+            sys.stdout.flush()
 
 
 def _is_open(descriptor: int) -> bool:

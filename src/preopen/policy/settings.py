@@ -1,0 +1,336 @@
+"""`preopen.toml` and flags → Policy. A flag overrides the file for one run.
+
+Reads one file and asks where folders really lie; the environment is handed in (`Surroundings`).
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
+from preopen.document import (
+    hidden_character,
+    parse_document,
+    printable,
+    read_file,
+    reason_of,
+    shown,
+)
+from preopen.errors import Fault, PolicyError
+from preopen.level import PermissionLevel
+from preopen.policy.policy import NamedFolder, Policy
+from preopen.schema import Validator, compile_schema
+from preopen.tool.limits import parse_limits
+
+FORMAT: Final = 1
+FILE_NAME: Final = "preopen.toml"
+BUILT_IN_NAMES: Final = frozenset({"workspace", "folders", "egress"})  # what preopen itself expands
+
+_LEVELS: Final = tuple(level.value for level in PermissionLevel if level.value != "forbidden")
+_VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LATER: Final = ("egress", "secrets")  # designed, and without an enforcer until the network release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What a command line says. Names and texts as written; nothing is resolved or checked yet."""
+
+    workspace: str | None = None
+    manifests: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    allow: str | None = None
+    without: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+    policy_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where the server was started: absolute folders, and the environment. Only cli/ makes one."""
+
+    cwd: str
+    home: str
+    config_dir: str
+    state_dir: str
+    cache_dir: str
+    environ: Mapping[str, str]
+
+
+def load_policy(flags: Flags, around: Surroundings) -> Policy:
+    """Return what the operator allows: the file's word, and the flags' over it.
+
+    Raises:
+        PolicyError: the file cannot be read or is not valid, a folder does not exist, or a flag
+            says what cannot be; with every fault that was found.
+
+    """
+    file = _policy_file(flags, around)
+    document = {} if file is None else _document(file)
+    loader = _Loader(flags=flags, around=around, file=file or "", document=document)
+    policy = loader.policy()
+    if loader.faults:
+        raise PolicyError(*loader.faults)
+    return policy
+
+
+def _policy_file(flags: Flags, around: Surroundings) -> str | None:
+    if flags.policy_file is not None:
+        return _absolute(flags.policy_file, around.cwd, around.home)
+    usual = f"{around.config_dir}/{FILE_NAME}"
+    return usual if os.path.lexists(usual) else None
+
+
+def _document(file: str) -> dict[str, Any]:
+    document = parse_document(read_file(file, PolicyError), file, PolicyError)
+    if document.get("preopen") != FORMAT or document["preopen"] is True:
+        found = f"found {shown(document['preopen'])}" if "preopen" in document else "missing"
+        write = f'write "preopen = {FORMAT}", the format that this preopen reads'
+        raise PolicyError(Fault(place=file, key="preopen", found=found, write=write))
+    faults = [
+        Fault(
+            place=file,
+            key=key,
+            found="unknown key: it comes with the network release, and no tool has a network now",
+            write="remove it",
+        )
+        for key in _LATER
+        if key in document
+    ]
+    known = {key: value for key, value in document.items() if key not in _LATER}
+    faults += [problem.fault(file) for problem in _validator().details(known)]
+    if faults:
+        raise PolicyError(*faults)
+    return document
+
+
+@cache
+def _validator() -> Validator:
+    text = files(__package__).joinpath("preopen.schema.json").read_text(encoding="utf-8")
+    return compile_schema(json.loads(text), "preopen.schema.json", "")
+
+
+def _absolute(path: str, base: str, home: str) -> str:
+    if path == "~" or path.startswith("~/"):
+        path = home + path[1:]
+    return path if path.startswith("/") else f"{base.rstrip('/')}/{path}"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Loader:
+    """One reading of one file and one command line; collects faults and where values came from."""
+
+    flags: Flags
+    around: Surroundings
+    file: str  # "" where there is none
+    document: Mapping[str, Any]
+    faults: list[Fault] = field(default_factory=list)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def policy(self) -> Policy:
+        workspace, problem = self._workspace()
+        folders, variables = self._folders(), self._variables()
+        self._check_names(folders, variables)
+        names = self._environment_names()
+        ceilings, cells = self._limits()
+        return Policy(
+            workspace=workspace,
+            workspace_problem=problem,
+            max_level=self._max_level(),
+            tool_folders=self._tool_folders(),
+            without=self._without(),
+            folders=tuple(folders.values()),
+            variables=variables,
+            environment_names=names,
+            environment={n: self.around.environ[n] for n in names if n in self.around.environ},
+            ceilings=ceilings,
+            cells=cells,
+            calls_per_cell=self._calls_per_cell(),
+            own_paths=self._own_paths(),
+            home=os.path.realpath(self.around.home),
+            origins=self.origins,
+        )
+
+    def _fault(self, place: str, key: str, found: str, write: str) -> None:
+        self.faults.append(Fault(place=place, key=key, found=found, write=write))
+
+    def _folder(self, path: str, place: str, key: str) -> str | None:
+        """Return where the folder really lies, or None with a fault; key "" means a flag."""
+        base = os.path.dirname(self.file) if key else self.around.cwd  # noqa: PTH120 - text only
+        host_path = _absolute(path, base, self.around.home)
+        try:
+            resolved = os.path.realpath(host_path, strict=True)
+            found = "" if os.path.isdir(resolved) else "is not a folder"  # noqa: PTH112 - text in, text out
+        except (OSError, ValueError) as problem:  # ValueError: a NUL in the path
+            found = f"cannot be opened: {reason_of(problem)}"
+        if not path:
+            found = "is what an empty path means"
+        if not found:
+            return resolved
+        self._fault(place, key, f'"{printable(host_path)}" {found}', "write a folder that exists")
+        return None
+
+    def _workspace(self) -> tuple[str | None, str]:
+        if self.flags.workspace is not None:
+            written, place, key, origin = self.flags.workspace, "--workspace", "", "--workspace"
+        elif "workspace" in self.document:
+            written, place, key, origin = (
+                self.document["workspace"],
+                self.file,
+                "workspace",
+                self.file,
+            )
+        else:
+            written, place, key, origin = self.around.cwd, "the current folder", "", "default"
+        self.origins["workspace"] = origin
+        workspace = self._folder(written, place, key)
+        home = os.path.realpath(self.around.home)
+        if workspace is None or os.path.commonpath([workspace, home]) != workspace:
+            return workspace, ""
+        what = (
+            "the home folder" if workspace == home else f"{workspace}, which holds the home folder"
+        )
+        where = f"{place}: {key}" if key else place
+        return (
+            None,
+            f"{where}: {what} is never the workspace; write --workspace FOLDER, a folder below it",
+        )
+
+    def _max_level(self) -> PermissionLevel:
+        self._origin("max_level", flag=self.flags.allow is not None and "--allow")
+        written = self.flags.allow
+        if written is None:
+            written = self.document.get("max_level", PermissionLevel.WRITE.value)
+        if written in _LEVELS:
+            return PermissionLevel(written)
+        self._fault(
+            "--allow", "", f"{shown(written)} is no level", f"write one of {', '.join(_LEVELS)}"
+        )
+        return PermissionLevel.NONE
+
+    def _tool_folders(self) -> tuple[str, ...]:
+        written = self.document.get("tools", {}).get("folders", ())
+        usual = f"{self.around.config_dir}/tools"
+        found = [self._folder(usual, usual, "")] if os.path.isdir(usual) else []  # noqa: PTH112 - text
+        found += [self._folder(p, self.file, f"tools.folders[{n}]") for n, p in enumerate(written)]
+        found += [self._folder(path, "--manifests", "") for path in self.flags.manifests]
+        self._origin("tools.folders", flag=bool(self.flags.manifests) and "--manifests", both=True)
+        return tuple(dict.fromkeys(path for path in found if path is not None))
+
+    def _without(self) -> frozenset[str]:
+        written = self.document.get("tools", {}).get("without", ())
+        for name, place, key in [
+            *((name, self.file, "tools.without") for name in written),
+            *((name, "--without", "") for name in self.flags.without),
+        ]:
+            if not _TOOL_NAME.fullmatch(name):
+                self._fault(
+                    place, key, f"{shown(name)} is no tool's name", "write one such as hash"
+                )
+        self._origin("tools.without", flag=bool(self.flags.without) and "--without", both=True)
+        return frozenset([*written, *self.flags.without])
+
+    def _folders(self) -> dict[str, NamedFolder]:
+        folders: dict[str, NamedFolder] = {}
+        for name, value in self.document.get("folders", {}).items():
+            table = {"path": value} if isinstance(value, str) else value
+            access = Access(table.get("access", "read"))
+            if name in self.flags.folders:  # its path may be gone, and the flag replaces it whole
+                continue
+            self._add_folder(folders, name, table["path"], access, self.file)
+        for name, path in self.flags.folders.items():
+            self._add_folder(folders, name, path, Access.READ, "--folder")
+        return folders
+
+    def _add_folder(
+        self, folders: dict[str, NamedFolder], name: str, path: str, access: Access, place: str
+    ) -> None:
+        key = f"folders.{name}" if place == self.file else ""
+        host_path = self._folder(path, place, key)
+        self.origins[f"folders.{name}"] = place
+        if host_path is not None:
+            folders[name] = NamedFolder(name=name, host_path=host_path, access=access)
+
+    def _variables(self) -> dict[str, str]:
+        variables: dict[str, str] = dict(self.document.get("variables", {}))
+        self.origins.update({f"variables.{name}": self.file for name in variables})
+        for name, value in self.flags.variables.items():
+            if hidden := hidden_character(value):
+                self._fault("--var", "", f"{shown(name)} holds {hidden}", "write printable text")
+            variables[name] = value
+            self.origins[f"variables.{name}"] = "--var"
+        return variables
+
+    def _check_names(self, folders: Iterable[str], variables: Iterable[str]) -> None:
+        """Add a fault for each name that `${NAME}` cannot mean, or that would mean two things."""
+        written = [
+            ("folders", name) for name in (*self.document.get("folders", {}), *self.flags.folders)
+        ]
+        written = [*dict.fromkeys(written), *(("variables", name) for name in variables)]
+        for section, name in written:
+            place = self.origins[f"{section}.{name}"]
+            key = f"{section}.{name}" if place == self.file else ""
+            if name in BUILT_IN_NAMES:
+                found = f"${{{name}}} is built in and cannot be given another meaning"
+                self._fault(place, key, found, "write another name")
+            elif not _VARIABLE_NAME.fullmatch(name):
+                found = f"{shown(name)} is no name"
+                self._fault(place, key, found, "write 1 to 64 letters, digits, - and _")
+            elif section == "variables" and name in folders:
+                found = f"${{{name}}} is also a named folder ({self.origins[f'folders.{name}']})"
+                self._fault(place, key, found, "write another name")
+
+    def _environment_names(self) -> tuple[str, ...]:
+        names = tuple(self.document.get("environment", {}).get("names", ()))
+        self._origin("environment.names")
+        for index, name in enumerate(names):
+            if not _ENVIRONMENT_NAME.fullmatch(name):
+                found, key = (
+                    f"{shown(name)} is no name of a variable",
+                    f"environment.names[{index}]",
+                )
+                self._fault(self.file, key, found, 'write one such as "LANG"')
+        return names
+
+    def _limits(self) -> tuple[dict[str, int], int]:
+        table = dict(self.document.get("limits", {}))
+        for key in (*CEILINGS, "cells"):
+            self._origin(f"limits.{key}")
+        cells = table.pop("cells", DEFAULT_CELLS)
+        numbers, faults = parse_limits(table, self.file)
+        self.faults += faults
+        return {**CEILINGS, **numbers}, cells
+
+    def _calls_per_cell(self) -> dict[str, int]:
+        calls: dict[str, int] = {}
+        for name, table in self.document.get("cells", {}).items():
+            self._origin(f"cells.{name}.calls_per_cell")
+            if not _TOOL_NAME.fullmatch(name):
+                found = f"{shown(name)} is no tool's name"
+                self._fault(self.file, "cells", found, "write one such as [cells.hash]")
+            calls[name] = table["calls_per_cell"]
+        return calls
+
+    def _own_paths(self) -> tuple[str, ...]:
+        folders = [self.around.config_dir, self.around.state_dir, self.around.cache_dir]
+        paths = [os.path.realpath(folder) for folder in folders]
+        if self.file:
+            # The name as well as the file: who may replace a link rules what it says.
+            folder, name = os.path.split(self.file)
+            paths += [f"{os.path.realpath(folder).rstrip('/')}/{name}", os.path.realpath(self.file)]
+        return tuple(dict.fromkeys(paths))
+
+    def _origin(self, key: str, *, flag: str | bool = False, both: bool = False) -> None:
+        """Write down where a key's value came from; `both` where a flag adds to the file."""
+        at: Any = self.document
+        for part in key.split("."):
+            at = at.get(part) if isinstance(at, dict) else None
+        sources = [self.file] if at is not None and (both or not flag) else []
+        sources += [flag] if isinstance(flag, str) else []
+        self.origins[key] = " and ".join(sources) or "default"

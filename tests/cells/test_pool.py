@@ -1,0 +1,271 @@
+"""The pool over real cells: concurrency, cancellation, lost processes, and nothing left behind."""
+
+import os
+import signal
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from lab import QUICK, Lab, mounted, open_lab, probe
+
+from preopen.capability import Access, Mount
+from preopen.cells.job import Binding, Run
+from preopen.cells.launch import ZygoteLauncher
+from preopen.outcome import Busy, CellLost, Returned, TimedOut
+
+pytestmark = pytest.mark.anyio
+
+
+def children_of(pid: int) -> set[int]:
+    """Return every living process below `pid`, zombies left out."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found |= {int(entry)} | children_of(int(entry))
+    return found
+
+
+async def gone(pids: set[int]) -> None:
+    """Wait until none of these processes lives; a pid that was reused would only keep us waiting."""
+    with anyio.fail_after(5):
+        while any(Path(f"/proc/{pid}").exists() and not is_zombie(pid) for pid in pids):
+            await anyio.sleep(0.01)
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and waits for its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def zygote_of(lab: Lab) -> int:
+    """Return the pid of a lab's zygote."""
+    assert isinstance(lab.pool.launcher, ZygoteLauncher)
+    assert lab.pool.launcher._zygote is not None
+    return lab.pool.launcher._zygote.process.pid
+
+
+async def run_many(lab: Lab, calls: list[tuple[str, ...]], **more: object) -> list[Run]:
+    """Run the probe once per item, all at once; the answers stand in the order of the calls."""
+    runs: list[Run | None] = [None] * len(calls)
+
+    async def one(place: int, words: tuple[str, ...]) -> None:
+        runs[place] = await lab.run(probe("module"), *words, **more)  # type: ignore[arg-type]  # passed on
+
+    async with anyio.create_task_group() as tasks:
+        for place, words in enumerate(calls):
+            tasks.start_soon(one, place, words)
+    return [run for run in runs if run is not None]
+
+
+async def test_calls_beside_endless_ones_are_all_answered_rightly(lab: Lab) -> None:
+    """Issue: 48 calls at once with a dozen that never end are all answered rightly."""
+    limits = replace(QUICK, concurrency=16)
+    spin = replace(limits, wall_time_ms=1500)
+    honest: list[Run] = []
+    endless: list[Run] = []
+
+    async def one_honest(number: int) -> None:
+        honest.append(
+            await lab.run(probe("module"), "env", "N", env={"N": str(number)}, limits=limits)
+        )
+
+    async def one_endless() -> None:
+        endless.append(await lab.run(probe("module"), "spin", "", limits=spin, tool="endless"))
+
+    with anyio.fail_after(50):
+        async with anyio.create_task_group() as tasks:
+            for number in range(36):
+                tasks.start_soon(one_honest, number)
+                if number % 3 == 0:
+                    tasks.start_soon(one_endless)
+
+    said = {run.outcome.stdout for run in honest if isinstance(run.outcome, Returned)}
+    assert said == {b"env N: done %d\n" % number for number in range(36)}
+    assert [TimedOut(limit="wall_time", limit_ms=1500)] * 12 == [run.outcome for run in endless]
+
+
+async def test_full_queue_answers_busy_at_once(zygote_lab: Lab) -> None:
+    """Design §5: Busy, naming the key."""
+    limits = replace(QUICK, wall_time_ms=700, concurrency=1, queue=1)
+    runs = await run_many(zygote_lab, [("spin", "")] * 4, limits=limits)
+
+    busy = [run for run in runs if isinstance(run.outcome, Busy)]
+    assert len(busy) == 2
+    assert all(run.outcome == Busy(limit="queue", limit_value=1, retry_after_ms=1000) for run in busy)
+    assert all(run.cell == "none" for run in busy)
+
+
+async def test_cancelled_call_kills_its_cell(lab: Lab) -> None:
+    """Issue: cancellation kills the cell within 100 ms; here: by the time that the task is gone."""
+    started: set[int] = set()
+    before = children_of(os.getpid())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lab.run, probe("module"), "spin", "")
+        with anyio.fail_after(10):
+            while not (started := busy_children() - before) and not started:
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+
+    await gone(started)
+    assert (await lab.say("module", "env", "X", env={"X": "1"})) == ["env X: done 1"]
+
+
+def busy_children() -> set[int]:
+    """Return the processes below us that have used a tenth of a second of CPU: spinning guests."""
+    busy = set()
+    for pid in children_of(os.getpid()):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if fields[0] == "R" and int(fields[11]) >= 0.1 * os.sysconf("SC_CLK_TCK"):
+            busy.add(pid)
+    return busy
+
+
+async def test_killed_zygote_loses_its_calls_and_the_next_ones_work(zygote_lab: Lab) -> None:
+    """Issue: kill -9 of the zygote: hit calls get CellLost and the next ones work."""
+    lab = zygote_lab
+    await lab.say("module", "args", "")
+    runs: list[Run] = []
+
+    async def hit() -> None:
+        runs.append(await lab.run(probe("module"), "spin", ""))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hit)
+            tasks.start_soon(hit)
+            while len(busy_children()) < 2:
+                await anyio.sleep(0.01)
+            family = children_of(zygote_of(lab))
+            os.kill(zygote_of(lab), signal.SIGKILL)
+
+    assert all(isinstance(run.outcome, CellLost) for run in runs), runs
+    await gone(family)
+    assert ["env X: done 1"] == await lab.say("module", "env", "X", env={"X": "1"})
+
+
+async def test_killed_cell_loses_its_call_and_the_next_ones_work(lab: Lab) -> None:
+    """Issue: kill -9 of a running cell."""
+    runs: list[Run] = []
+
+    async def hit() -> None:
+        runs.append(await lab.run(probe("module"), "spin", ""))
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hit)
+            while not (busy := busy_children()):
+                await anyio.sleep(0.01)
+            for pid in busy:
+                os.kill(pid, signal.SIGKILL)
+
+    assert [CellLost(reason="the cell was ended by SIGKILL")] == [run.outcome for run in runs]
+    assert ["env X: done 1"] == await lab.say("module", "env", "X", env={"X": "1"})
+
+
+async def test_killed_spare_cell_costs_no_call(zygote_lab: Lab) -> None:
+    """Ours: a cell that died while it waited is not given a call."""
+    lab = zygote_lab
+    await lab.say("module", "args", "")
+    with anyio.fail_after(10):
+        while not lab.pool._spare:
+            await anyio.sleep(0.01)
+    for cell in lab.pool._spare:
+        os.kill(cell.pid, signal.SIGKILL)
+        await gone({cell.pid})
+
+    assert ["env X: done 1"] == await lab.say("module", "env", "X", env={"X": "1"})
+
+
+async def test_closed_pool_leaves_no_process_and_no_descriptor(
+    cache_folder: Path, launcher: str
+) -> None:
+    """Issue: descriptors back where they were, no process left."""
+    descriptors = len(os.listdir("/proc/self/fd"))
+    async with open_lab(cache_folder, launcher) as lab:
+        await lab.say("module", "args", "")
+        family = children_of(os.getpid())
+        assert family
+    await gone(family)
+
+    assert descriptors == len(os.listdir("/proc/self/fd"))
+
+
+def bind(folder: Path, calls: int = 3) -> Binding:
+    """Return the binding of a tool whose whole grant is one folder, to read."""
+
+    @contextmanager
+    def open_whole() -> Iterator[tuple[Mount, ...]]:
+        with mounted(folder) as mount:
+            yield (mount,)
+
+    return Binding(identity="one tool", calls=calls, open_whole=open_whole)
+
+
+async def test_tool_bound_cell_serves_its_calls_and_then_another_does(lab: Lab, tree: Path) -> None:
+    """Design §3: `calls_per_cell`; each call has a fresh instance, the process is the same."""
+    pids = []
+    binding = bind(tree)
+    for _ in range(4):
+        with mounted(tree) as mount:
+            said = await lab.say("module", "read", "a.txt", mounts=(mount,), binding=binding)
+        assert ["read a.txt: done this is a|"] == said
+        pids.append([cell.pid for _, cell in lab.pool._bound])
+
+    assert pids[0] == pids[1] != []
+    assert pids[2] == []  # it was used up
+    assert pids[3] not in ([], pids[0])
+    assert "tool" == lab.runs[-1].cell
+
+
+async def test_tool_bound_cell_reaches_nothing_outside_of_its_tool(
+    lab: Lab, kind: str, tree: Path
+) -> None:
+    """Design §3: walled to the tool's grants: a later call is not mounted past them."""
+    binding = bind(tree / "sub")
+    with mounted(tree / "sub") as inside, mounted(tree, Access.WRITE) as outside:
+        granted = await lab.say(kind, "read", "c.txt", mounts=(inside,), binding=binding)
+        withheld = await lab.say(
+            kind, "read", "a.txt", "write", "a.txt", mounts=(outside,), binding=binding
+        )
+
+    assert ["read c.txt: done this is c|"] == granted
+    assert all("done" not in line for line in withheld), withheld
+
+
+async def test_tool_bound_cell_outlives_a_trap_and_keeps_its_limits(lab: Lab, tree: Path) -> None:
+    """Design §3: a fresh Store and instance each time; the limits are set anew."""
+    binding = bind(tree, calls=100)
+    limits = replace(QUICK, cpu_time_s=1)
+    for _ in range(3):
+        await lab.run(probe("module"), "panic", "", limits=limits, binding=binding)
+        with mounted(tree) as mount:
+            said = await lab.say("module", "read", "a.txt", mounts=(mount,), binding=binding)
+        assert ["read a.txt: done this is a|"] == said
+        grown = await lab.say("module", "grow", "40", binding=binding)
+        assert ["grow 40: done 40"] == grown
+    run = await lab.run(probe("module"), "spin", "", limits=limits, binding=binding)
+
+    assert run.outcome == TimedOut(limit="cpu_time", limit_ms=1000)
+
+
+async def test_every_receipt_names_the_walls_that_stood(lab: Lab) -> None:
+    """Design §7: `walls`; here every layer that this kernel has, and the others by name."""
+    run = await lab.run(probe("module"), "args", "")
+
+    assert "rlimits" in run.walls
+    assert not {each.split(":")[0] for each in run.walls_missing} & set(run.walls)
+    assert "seccomp" in {*run.walls, *(each.split(":")[0] for each in run.walls_missing)}

@@ -1,0 +1,92 @@
+"""Attempts that ask the kernel what is up, and every call that the filter should refuse."""
+
+import ctypes
+import fcntl
+import functools
+import resource
+import signal
+import socket
+import threading
+
+from preopen.sandbox import privileges, seccomp, syscall_table
+from preopen.sandbox.wall import probe_layers
+from sandbox.native_stage import Stage, attempt, libc, told
+
+JUNK = 0x7FFFFFFF  # no process, descriptor or address is called that
+MSG_FASTOPEN = 0x20000000
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@attempt()
+def tell_what_is_up(_: Stage) -> object:
+    tied = ctypes.c_int()
+    _LIBC.prctl(2, ctypes.byref(tied), 0, 0, 0)  # PR_GET_PDEATHSIG
+    return {
+        "tied": tied.value,
+        "no_new_privs": _LIBC.prctl(39, 0, 0, 0, 0),
+        "dumpable": _LIBC.prctl(3),
+    }
+
+
+@attempt()
+def call_every_refused_number(_: Stage) -> object:
+    refused = syscall_table.REFUSED + syscall_table.SOCKETS
+    numbers = syscall_table.read_numbers(refused, seccomp.machine())
+    return {
+        n: told(functools.partial(libc, "syscall", v, JUNK, 0, 0, 0, 0, 0))
+        for n, v in numbers.items()
+    }
+
+
+@attempt()
+def call_every_refused_name(_: Stage) -> object:
+    numbers = syscall_table.read_numbers(
+        syscall_table.REFUSED + syscall_table.SOCKETS, seccomp.machine()
+    )
+    # fork and vfork are clone in libc; mq_* read their name before they call.
+    names = [
+        n
+        for n in numbers
+        if hasattr(_LIBC, n) and n not in {"fork", "vfork", "mq_open", "mq_unlink"}
+    ]
+    return {n: told(functools.partial(libc, n, JUNK, 0, 0, 0, 0, 0)) for n in names}
+
+
+@attempt()
+def call_every_number_with_a_condition(stage: Stage) -> object:
+    calls: dict[str, tuple[int, ...]] = {
+        "prlimit64": (stage.server, resource.RLIMIT_CORE, 0, 0),
+        "tgkill": (stage.server, stage.server, 0),
+        "clone": (int(signal.SIGCHLD), 0, 0, 0, 0),
+        "fchmod": (JUNK, 0o4000),
+        "fcntl": (JUNK, fcntl.F_SETOWN, 0),
+        "ioctl": (JUNK, 0x5412, 0),
+        "prctl": (1, 0, 0, 0, 0),
+        "sendto": (JUNK, 0, 0, MSG_FASTOPEN, 0, 0),
+        "sendmsg": (JUNK, 0, MSG_FASTOPEN),
+        "sendmmsg": (JUNK, 0, 0, MSG_FASTOPEN),
+        "socket": (int(socket.AF_NETLINK), int(socket.SOCK_RAW), 0),
+    }
+    numbers = syscall_table.read_numbers(syscall_table.CONDITIONAL, seccomp.machine())
+    return {n: told(functools.partial(libc, "syscall", numbers[n], *a)) for n, a in calls.items()}
+
+
+@attempt()
+def probe_in_a_cell(_: Stage) -> object:
+    return {layer.value: why for layer, why in probe_layers().items() if why}
+
+
+@attempt()
+def call_clone3(_: Stage) -> object:
+    return libc("syscall", 435, 0, 0)
+
+
+@attempt()
+def count_threads_again(_: Stage) -> None:
+    privileges.refuse_threads()  # unshare is refused by now
+
+
+@attempt()
+def count_threads_beside_one(_: Stage) -> None:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    privileges.refuse_threads()
