@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from lab import KINDS, LAUNCHERS, Lab, open_lab
 
 

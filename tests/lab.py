@@ -81,7 +81,7 @@ class Lab:
     pool: Pool
     runs: list[Run] = field(default_factory=list)
 
-    async def run(  # noqa: PLR0913 - each is one thing that a test grants or withholds
+    async def run(
         self,
         source: BinarySource,
         *words: str,
@@ -99,7 +99,9 @@ class Lab:
             source=source,
             argv=words,
             stdin=stdin,
-            environment=tuple(EnvVar(name=n, value=v, source=Source.MANIFEST) for n, v in variables),
+            environment=tuple(
+                EnvVar(name=n, value=v, source=Source.MANIFEST) for n, v in variables
+            ),
             mounts=mounts,
             limits=limits,
             binding=binding,

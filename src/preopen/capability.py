@@ -36,7 +36,9 @@ class Directory:
 
     def __post_init__(self) -> None:
         if not (self.host_path.startswith("/") and self.guest_path.startswith("/")):
-            msg = f"paths of a directory are absolute, not {self.host_path!r} and {self.guest_path!r}"
+            msg = (
+                f"paths of a directory are absolute, not {self.host_path!r} and {self.guest_path!r}"
+            )
             raise ValueError(msg)
 
 
@@ -79,7 +81,8 @@ class Limits:
 
 # How a limit is written in a manifest and in preopen.toml: its key, and the unit of its field.
 LIMIT_KEYS: dict[str, str] = {
-    f.name.removesuffix("_ms").removesuffix("_s").removesuffix("_bytes"): f.name for f in fields(Limits)
+    f.name.removesuffix("_ms").removesuffix("_s").removesuffix("_bytes"): f.name
+    for f in fields(Limits)
 }
 
 # Ceilings where the operator's file names none (design §5). A key without one here may ask for anything.
@@ -98,7 +101,9 @@ CEILINGS: dict[str, int] = {
     "concurrency": 16,
     "queue": 1024,
 }
-DEFAULT_CELLS = 32  # cells at once over all tools; a quarter more than the default tools' own limits together
+DEFAULT_CELLS = (
+    32  # cells at once over all tools; a quarter more than the default tools' own limits together
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +134,9 @@ class Reach(enum.StrEnum):
     """How far below its folder a mount reaches."""
 
     TREE = "tree"  # everything below the folder
-    FILE = "file"  # one file in it; the wall keeps the others' contents and the list of names closed
+    FILE = (
+        "file"  # one file in it; the wall keeps the others' contents and the list of names closed
+    )
     NOTHING = "nothing"  # the file that the call named does not exist: the guest may find that out, no more
 
 

@@ -38,11 +38,19 @@ def _parse(text: str | int, units: dict[str, int], advice: str) -> int:
 
 def format_size(size: int) -> str:
     """Return the largest unit that says `size` bytes exactly, as `parse_size` reads it."""
-    unit = max((u for u in ("KiB", "MiB", "GiB") if size and size % _SIZES[u] == 0), key=_SIZES.__getitem__, default="B")
+    unit = max(
+        (u for u in ("KiB", "MiB", "GiB") if size and size % _SIZES[u] == 0),
+        key=_SIZES.__getitem__,
+        default="B",
+    )
     return f"{size // _SIZES[unit]}{unit}"
 
 
 def format_time(milliseconds: int) -> str:
     """Return the largest unit that says the time exactly, as `parse_time` reads it."""
-    unit = max((u for u in ("ms", "s", "m") if milliseconds and milliseconds % _TIMES[u] == 0), key=_TIMES.__getitem__, default="ms")
+    unit = max(
+        (u for u in ("ms", "s", "m") if milliseconds and milliseconds % _TIMES[u] == 0),
+        key=_TIMES.__getitem__,
+        default="ms",
+    )
     return f"{milliseconds // _TIMES[unit]}{unit}"

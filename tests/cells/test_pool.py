@@ -2,15 +2,15 @@
 
 import os
 import signal
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
-from lab import QUICK, Lab, mounted, open_lab, probe
 
+from lab import QUICK, Lab, mounted, open_lab, probe
 from preopen.capability import Access, Mount
 from preopen.cells.job import Binding, Run
 from preopen.cells.launch import ZygoteLauncher
@@ -102,7 +102,9 @@ async def test_full_queue_answers_busy_at_once(zygote_lab: Lab) -> None:
 
     busy = [run for run in runs if isinstance(run.outcome, Busy)]
     assert len(busy) == 2
-    assert all(run.outcome == Busy(limit="queue", limit_value=1, retry_after_ms=1000) for run in busy)
+    assert all(
+        run.outcome == Busy(limit="queue", limit_value=1, retry_after_ms=1000) for run in busy
+    )
     assert all(run.cell == "none" for run in busy)
 
 

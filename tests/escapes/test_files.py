@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from lab import Lab, mounted
 
+from lab import Lab, mounted
 from preopen.capability import Access
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +39,14 @@ async def test_without_a_grant_no_path_leads_anywhere(lab: Lab, kind: str, tree:
 
 
 @pytest.mark.parametrize(
-    "path", ["../secret.txt", "sub/../../secret.txt", "{top}/secret.txt", "/etc/passwd", "/proc/self/environ"]
+    "path",
+    [
+        "../secret.txt",
+        "sub/../../secret.txt",
+        "{top}/secret.txt",
+        "/etc/passwd",
+        "/proc/self/environ",
+    ],
 )
 async def test_outside_of_the_grant_is_closed(lab: Lab, kind: str, tree: Path, path: str) -> None:
     """Design §5: outside is outside, by dot-dot and by absolute path."""
@@ -62,7 +69,7 @@ async def test_symlink_that_leaves_the_grant_is_closed(lab: Lab, kind: str, tree
 async def test_granted_write_lets_every_writing_verb(lab: Lab, kind: str, tree: Path) -> None:
     """Design §2: `write` includes creating, renaming and removing."""
     (tree / "empty").mkdir()
-    done = {verb: "done" for verb in WRITING}
+    done = dict.fromkeys(WRITING, "done")
     # The order matters: b.txt is linked before it is renamed away, so it is last for unlink.
     order = ["write", "append", "truncate", "create", "mkdir", "rmdir", "utime", "link", "rename"]
     words = [word for verb in order for word in (verb, WRITING[verb])]
@@ -99,9 +106,7 @@ async def test_narrowed_file_is_readable(lab: Lab, kind: str, tree: Path) -> Non
 async def test_sibling_of_a_narrowed_file_is_closed(lab: Lab, kind: str, tree: Path) -> None:
     """Design §5: its contents and the list of names stay closed; Landlock alone stops this one."""
     with mounted(tree, only="a.txt") as mount:
-        said = await lab.say(
-            kind, "read", "b.txt", "ls", ".", "read", "sub/c.txt", mounts=(mount,)
-        )
+        said = await lab.say(kind, "read", "b.txt", "ls", ".", "read", "sub/c.txt", mounts=(mount,))
 
     assert all("done" not in line for line in said), said
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from lab import QUICK, Lab, mounted, probe, wat
 
+from lab import QUICK, Lab, mounted, probe, wat
 from preopen.capability import Access
 from preopen.outcome import Exited, OutputOverflow, Returned, TimedOut, Trapped
 
@@ -121,7 +121,9 @@ async def test_file_size_stops_a_file_that_grows(lab: Lab, kind: str, tree: Path
     assert (tree / "big").stat().st_size == 1 * MIB
 
 
-async def test_open_files_stops_a_guest_that_opens_for_ever(lab: Lab, kind: str, tree: Path) -> None:
+async def test_open_files_stops_a_guest_that_opens_for_ever(
+    lab: Lab, kind: str, tree: Path
+) -> None:
     """Design §5: RLIMIT_NOFILE."""
     with mounted(tree) as mount:
         said = await lab.say(
@@ -152,6 +154,8 @@ async def test_bad_ends_say_what_the_guest_said(lab: Lab, kind: str) -> None:
 
     # A component can say no more than ok or err through wasi:cli/run of 0.2.
     code = 3 if kind == "module" else 1
-    assert exited.outcome == Exited(exit_code=code, stdout=b"outprint out: done\nwarn why: done\n", stderr=b"why")
+    assert exited.outcome == Exited(
+        exit_code=code, stdout=b"outprint out: done\nwarn why: done\n", stderr=b"why"
+    )
     assert isinstance(panicked.outcome, Trapped), panicked
     assert b"on purpose" in panicked.outcome.stderr

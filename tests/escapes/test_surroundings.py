@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from lab import Lab
 
 pytestmark = pytest.mark.anyio

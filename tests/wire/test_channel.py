@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from preopen.wire.channel import AsyncChannel, Channel, ChannelClosed, open_pair
-from preopen.wire.frames import Answer, Fork, Forked, Frame, Load, Binary, Ready
+from preopen.wire.frames import Answer, Binary, Fork, Forked, Frame, Load, Ready
 
 pytestmark = pytest.mark.anyio
 BINARY = Binary(sha256="ab" * 32, kind="module", stack_bytes=1)

@@ -125,7 +125,9 @@ class Cache:
             return _read_key(self.key_file)
         except FileNotFoundError:
             beside = self.key_file.with_name(f".{secrets.token_hex(8)}.part")
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            with os.fdopen(
+                os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
+            ) as file:
                 file.write(secrets.token_bytes(_KEY_BYTES))
             try:
                 os.link(beside, self.key_file)  # never over the key of a server that was quicker

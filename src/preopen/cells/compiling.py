@@ -28,7 +28,9 @@ async def compile_binary(binary: Binary, data: bytes, place: str) -> bytes:
     except TimeoutError as error:
         raise _fault(place, f"compiling took longer than {COMPILE_SECONDS}s") from error
     if not out:
-        raise _fault(place, "the compiler ended without an answer (out of memory, or a fault of its own)")
+        raise _fault(
+            place, "the compiler ended without an answer (out of memory, or a fault of its own)"
+        )
     if out[:1] != _COMPILED:
         reason = out[1:].decode(errors="replace").strip().splitlines()
         raise _fault(place, "wasmtime cannot compile it: " + " ".join(reason)[:400])
@@ -36,7 +38,9 @@ async def compile_binary(binary: Binary, data: bytes, place: str) -> bytes:
 
 
 def _fault(place: str, found: str) -> BinaryError:
-    return BinaryError(Fault(place=place, found=found, write="rebuild the binary with a current toolchain"))
+    return BinaryError(
+        Fault(place=place, found=found, write="rebuild the binary with a current toolchain")
+    )
 
 
 async def _run(command: list[str], data: bytes) -> bytes:

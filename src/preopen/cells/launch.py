@@ -18,6 +18,7 @@ from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
 from preopen.wire.channel import AsyncChannel, ChannelClosed, open_pair
 from preopen.wire.frames import Binary, FrameError, Hello, Load
 
+
 class Launcher(Protocol):
     """Makes cells. `layers` of the wall and those `missing` are known once a process has said hello."""
 
@@ -168,7 +169,9 @@ async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:
         finally:
             os.close(watch)
         _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)  # reaped here: Popen must not wait again
+        process.returncode = os.waitstatus_to_exitcode(
+            status
+        )  # reaped here: Popen must not wait again
         cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
         cell.record(End(status=status, cpu_ms=cpu_ms, max_rss_bytes=usage.ru_maxrss << 10))
     finally:

@@ -102,7 +102,9 @@ class Permits:
 
     def _admit(self) -> None:
         while True:
-            ready = [line for line in self._lines.values() if line.waiting and self._may_start(line)]
+            ready = [
+                line for line in self._lines.values() if line.waiting and self._may_start(line)
+            ]
             if not ready:
                 return
             line = min(ready, key=lambda each: each.running)

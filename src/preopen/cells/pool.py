@@ -13,7 +13,7 @@ from functools import partial
 
 import anyio
 
-from preopen.cells.cache import Cache, BinarySource
+from preopen.cells.cache import BinarySource, Cache
 from preopen.cells.handle import Cell, End
 from preopen.cells.job import Job, Run, make_call
 from preopen.cells.launch import Launcher, SpawnLauncher, ZygoteLauncher
@@ -27,13 +27,19 @@ from preopen.wire.frames import Answer, FrameError, Load, Ready
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 
 SPARES = 2  # cells warmed ahead; each costs 3 ms of CPU to make and a few MB of its own
-IDLE_BOUND = 16  # tool-bound cells kept between calls, over all tools; the longest idle one leaves first
-_REAP_SECONDS = 2  # a killed process is reaped within a millisecond; past this the verdict does without
+IDLE_BOUND = (
+    16  # tool-bound cells kept between calls, over all tools; the longest idle one leaves first
+)
+_REAP_SECONDS = (
+    2  # a killed process is reaped within a millisecond; past this the verdict does without
+)
 _TRIES = 2  # before a guest has run nothing is lost by launching again after the zygote was lost
 
 
 def _starter(text: bytes) -> BinarySource:
-    return BinarySource(binary=starter_binary(text), place="preopen's own starter", read=partial(bytes, text))
+    return BinarySource(
+        binary=starter_binary(text), place="preopen's own starter", read=partial(bytes, text)
+    )
 
 
 _STARTERS = (_starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
@@ -230,6 +236,4 @@ def _usage(answer: Answer) -> Usage:
 
 
 def _usage_of(end: End) -> Usage:
-    return Usage(
-        cpu_time_ms=end.cpu_ms, peak_memory_bytes=end.max_rss_bytes, memory_of="process"
-    )
+    return Usage(cpu_time_ms=end.cpu_ms, peak_memory_bytes=end.max_rss_bytes, memory_of="process")

@@ -21,7 +21,9 @@ from preopen.wire.frames import (
     Reaped,
 )
 
-LAUNCH_SECONDS = 20  # a process that has not answered by then hangs; a cold start takes half a second
+LAUNCH_SECONDS = (
+    20  # a process that has not answered by then hangs; a cold start takes half a second
+)
 
 
 class LaunchError(Exception):
@@ -124,7 +126,11 @@ class Zygote:
                 cell = self._cells.pop(number, None)
                 if cell is not None:
                     cell.record(
-                        End(status=frame.status, cpu_ms=frame.cpu_ms, max_rss_bytes=frame.max_rss_bytes)
+                        End(
+                            status=frame.status,
+                            cpu_ms=frame.cpu_ms,
+                            max_rss_bytes=frame.max_rss_bytes,
+                        )
                     )
             case _:
                 msg = "no frame of a zygote's"

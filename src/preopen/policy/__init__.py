@@ -1,0 +1,1 @@
+"""What a call may have: the operator's ceiling, the decision, and the narrowing of each call."""

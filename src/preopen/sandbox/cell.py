@@ -95,7 +95,9 @@ def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: b
     except (WallError, WasmtimeError, OSError) as error:
         return answer("refused", Ended(trap=str(error)), streams)
     finally:
-        _close(channel.taken)  # mounted and ruled by now: the guest's process holds no second way to them
+        _close(
+            channel.taken
+        )  # mounted and ruled by now: the guest's process holds no second way to them
     engine, loaded = shelf.get(call.binary)
     ended = run_command(engine, loaded, wasi, call.limits)
     return answer("trapped" if ended.trap else "exited", ended, streams)
@@ -103,7 +105,7 @@ def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: b
 
 def _raise_wall(shelf: Shelf, wall: Wall, call: Call) -> None:
     starter = WasiConfig()
-    starter.preopen_dir("/", "/", False)  # noqa: FBT003 - read-only; opened before the wall, gone before the guest
+    starter.preopen_dir("/", "/", False)  # read-only; opened before the wall, gone before the guest
     wall.raise_(call.rules or ())
     # Under the wall, so that it binds them; before the limits, because a guest that has filled its memory
     # leaves no room for a thread's stack, and its next file call would wait for ever.

@@ -9,7 +9,9 @@ from wasmtime import Engine, ExitTrap, Memory, Store, Trap, WasiConfig, Wasmtime
 from preopen.capability import Limits
 from preopen.sandbox.engine import Loaded, LoadedComponent, LoadedModule
 
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes on Linux, bytes on macOS
+_RSS_UNIT = (
+    1 if sys.platform == "darwin" else 1024
+)  # getrusage(2): kilobytes on Linux, bytes on macOS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,11 @@ def _run_component(store: Store, loaded: LoadedComponent) -> Ended:
 def _first_line(error: Exception) -> str:
     """Return what a trap says, without the guest's backtrace: the last cause of the chain."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if not line.startswith(("Caused by", "error while executing", "wasm backtrace"))]
+    causes = [
+        line
+        for line in lines
+        if not line.startswith(("Caused by", "error while executing", "wasm backtrace"))
+    ]
     text = causes[-1] if causes else type(error).__name__
     return text[:500]
 

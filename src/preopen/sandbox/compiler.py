@@ -12,14 +12,21 @@ from preopen.sandbox.process import end_with_parent
 
 CPU_SECONDS = 240  # a 31 MB component takes 8; the server's own deadline is shorter in wall time
 DATA_BYTES = 4 << 30  # that component takes 410 MB
-FILE_BYTES = 1 << 30  # wasmtime keeps the data segments of what it compiled in a memfd, which counts
+FILE_BYTES = (
+    1 << 30
+)  # wasmtime keeps the data segments of what it compiled in a memfd, which counts
 COMPILED, REFUSED = b"+", b"-"
 
 
 def main(arguments: list[str]) -> None:
     """Compile: `arguments` are the server's pid, the binary's kind, and the stack in bytes."""
     end_with_parent(int(arguments[0]))
-    for name, value in (("CPU", CPU_SECONDS), ("DATA", DATA_BYTES), ("FSIZE", FILE_BYTES), ("CORE", 0)):
+    for name, value in (
+        ("CPU", CPU_SECONDS),
+        ("DATA", DATA_BYTES),
+        ("FSIZE", FILE_BYTES),
+        ("CORE", 0),
+    ):
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
     data = sys.stdin.buffer.read()
     try:

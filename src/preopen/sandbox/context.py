@@ -77,5 +77,7 @@ def _set_stdin(wasi: WasiConfig, data: bytes) -> None:
     # wasmtime-py binds this C function and wraps it nowhere. It takes the vector over, so it frees it.
     vector = ffi.wasm_byte_vec_t()
     buffer = (ctypes.c_ubyte * len(data)).from_buffer_copy(data)
-    ffi.wasm_byte_vec_new(ctypes.byref(vector), len(data), ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ubyte)))
+    ffi.wasm_byte_vec_new(
+        ctypes.byref(vector), len(data), ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ubyte))
+    )
     ffi.wasi_config_set_stdin_bytes(wasi.ptr(), ctypes.byref(vector))

@@ -100,7 +100,9 @@ class Zygote:
             os.close(pidfd)
             cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
             self.channel.send(
-                Reaped(cell=number, status=status, cpu_ms=cpu_ms, max_rss_bytes=usage.ru_maxrss << 10)
+                Reaped(
+                    cell=number, status=status, cpu_ms=cpu_ms, max_rss_bytes=usage.ru_maxrss << 10
+                )
             )
 
 
@@ -137,7 +139,9 @@ def main(arguments: list[str]) -> None:
     """Be the zygote: `arguments` are the channel's descriptor, the server's pid, and `uid:gid` or ""."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes our channel
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the server, which then closes our channel
     become(owner)
     zygote = Zygote(open_channel(descriptor), {k: why for k, why in probe_layers().items() if why})
     try:

@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 import anyio
 from preopen.policy.narrow import Narrowed, describe_mounts, narrow
-from preopen.tool.failure import explain_failure
 
 from preopen.capability import Mount
 from preopen.cells.job import Binding, Job, Run
@@ -32,6 +31,7 @@ from preopen.outcome import (
 from preopen.policy.policy import Policy
 from preopen.schema import fill_defaults
 from preopen.serving.registry import Tool
+from preopen.tool.failure import explain_failure
 from preopen.tool.result import Reply, read_reply
 from preopen.tool.template import Rendered, render
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from preopen.policy.decide import Offered, Refused, decide
-from preopen.tool.parsing import load_manifest
 
 import preopen
 from preopen.cells.cache import BinarySource
@@ -18,6 +17,7 @@ from preopen.schema import compile_schema
 from preopen.serving.registry import RefusedTool, Registry, Tool
 from preopen.tool.binary import read_facts
 from preopen.tool.manifest import Manifest
+from preopen.tool.parsing import load_manifest
 from preopen.wire.frames import Binary
 
 MAX_BINARY = 128 << 20  # the largest guest that we know of, CPython as a component, has 31 MB

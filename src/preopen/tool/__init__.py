@@ -1,0 +1,1 @@
+"""What a tool asks for, and how its call is put and read back. Pure."""

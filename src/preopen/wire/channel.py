@@ -70,7 +70,7 @@ class _Channel:
         if len(self._data) < PREFIX.size:
             return False
         header, body, _ = PREFIX.unpack_from(self._data)
-        return len(self._data) >= PREFIX.size + header + body
+        return bool(len(self._data) >= PREFIX.size + header + body)
 
     def _receive_once(self) -> None:
         try:
@@ -100,7 +100,9 @@ class _Channel:
         start, end = PREFIX.size + header, PREFIX.size + header + body
         self.taken = tuple(self._descriptors[:count])
         del self._descriptors[:count]
-        frame = decode(bytes(self._data[PREFIX.size : start]), bytes(self._data[start:end]), self.taken)
+        frame = decode(
+            bytes(self._data[PREFIX.size : start]), bytes(self._data[start:end]), self.taken
+        )
         del self._data[:end]
         return frame
 
@@ -143,7 +145,7 @@ class AsyncChannel(_Channel):
 
     def __init__(self, sock: socket.socket, *, max_descriptors: int = 0) -> None:
         super().__init__(sock, max_descriptors=max_descriptors)
-        sock.setblocking(False)  # noqa: FBT003 - the socket module's own positional flag
+        sock.setblocking(False)
 
     @classmethod
     def from_descriptor(cls, descriptor: int) -> Self:

@@ -14,8 +14,12 @@ from typing import Any, Final, TypeAlias
 from preopen.capability import Access, Limits, Mount, Reach
 
 PREFIX: Final = struct.Struct(">IIB")  # lengths of header and body, number of descriptors
-MAX_HEADER: Final = 32 << 20  # arguments of a call are bounded by the transport's 16 MiB a line; JSON may double it
-MAX_BODY: Final = 96 << 20  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
+MAX_HEADER: Final = (
+    32 << 20
+)  # arguments of a call are bounded by the transport's 16 MiB a line; JSON may double it
+MAX_BODY: Final = (
+    96 << 20
+)  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
 MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
 
 
@@ -143,7 +147,11 @@ def encode(frame: Frame, beside: tuple[int, ...] = ()) -> tuple[bytes, tuple[int
     if isinstance(frame, Call):
         header, body, descriptors = _encode_call(frame)
     elif isinstance(frame, Answer):
-        header = {f.name: getattr(frame, f.name) for f in fields(frame) if f.name not in ("stdout", "stderr")}
+        header = {
+            f.name: getattr(frame, f.name)
+            for f in fields(frame)
+            if f.name not in ("stdout", "stderr")
+        }
         header["stdout_bytes"] = len(frame.stdout)
         body, descriptors = frame.stdout + frame.stderr, ()
     else:

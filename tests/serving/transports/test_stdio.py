@@ -204,7 +204,7 @@ async def test_the_end_does_not_wait_for_a_client_that_reads_nothing() -> None:
 async def test_running_calls_end_at_once_though_their_client_reads_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Design §7: at EOF nobody waits for room; the SDK would give each call a second, and say so."""
+    """Design §7: at EOF nobody waits for room; the SDK would give each call a second, and tell."""
     calls = Calls()
     async with connected(calls) as client:
         await client.send(call("slow", "hang"))
