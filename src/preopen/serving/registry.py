@@ -1,8 +1,7 @@
 """The tools that are offered, and those that were refused: immutable, so a reload makes a new one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from preopen.capability import Access, Grants
@@ -80,7 +79,7 @@ class RefusedTool:
 class Registry:
     """Name → Tool in a stable order (by name), and the refusals in the order of the files."""
 
-    tools: Mapping[str, Tool] = MappingProxyType({})
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     refused: tuple[RefusedTool, ...] = ()
     left_out: tuple[str, ...] = ()
 

@@ -1,0 +1,1 @@
+"""How messages of the protocol come in and go out: our own stdio."""
