@@ -1,4 +1,4 @@
-"""Fixtures that every test file may use: cells of both launchers, the probe as both kinds of binary."""
+"""Fixtures that every test file may use: cells of both launchers, both kinds of binary."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,21 +36,21 @@ def launcher(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def lab(cache_folder: Path, launcher: str) -> AsyncIterator[Lab]:
-    """A pool of cells, by each launcher in turn, that runs the probe."""
+    """Open a pool of cells, by each launcher in turn."""
     async with open_lab(cache_folder, launcher) as lab:
         yield lab
 
 
 @pytest.fixture
 async def zygote_lab(cache_folder: Path) -> AsyncIterator[Lab]:
-    """A pool of cells that a zygote forks."""
+    """Open a pool of cells that a zygote forks."""
     async with open_lab(cache_folder, "zygote") as lab:
         yield lab
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A folder `work` with two files and a folder, beside a file that nobody grants."""
+    """Make a folder `work` with two files and a folder, beside a file that nobody grants."""
     work = tmp_path / "work"
     (work / "sub").mkdir(parents=True)
     (work / "a.txt").write_text("this is a\n")

@@ -1,4 +1,4 @@
-"""A laboratory: real cells that run the probe, or any WebAssembly text, under grants of a test's choice.
+"""A laboratory: real cells that run the probe, or any WebAssembly text, under a test's grants.
 
 The probe is one Rust source (`wasm/probe`), built as a module and as a component, so that each test
 runs over both kinds of binary.

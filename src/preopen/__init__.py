@@ -1,4 +1,4 @@
-"""preopen: an MCP server whose every tool is a WebAssembly binary with the doors you opened for it."""
+"""preopen: an MCP server whose tools are WebAssembly with the doors you opened, and no others."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""Authorities, limits and Grants as frozen values. Nothing here opens, checks or decides anything."""
+"""Authorities, limits and Grants as frozen values. Nothing here opens, checks or decides."""
 
 import enum
 from dataclasses import dataclass, fields
@@ -7,7 +7,7 @@ from preopen.level import PermissionLevel
 
 
 class Access(enum.StrEnum):
-    """What may be done below a directory. `WRITE` includes reading, creating, renaming and removing."""
+    """What may be done below a directory. `WRITE` includes reading, creating, removing."""
 
     READ = "read"
     WRITE = "write"
@@ -53,7 +53,7 @@ class EnvVar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What every call is held to. Not capabilities: they always apply. Defaults are design §5's.
+    """What every call is held to: no capabilities, for they always apply.
 
     Times in milliseconds (`_ms`) or whole seconds (`_s`), sizes in bytes, the rest are counts.
     `cpu_time_s` None means wall time, rounded up.
@@ -85,7 +85,7 @@ LIMIT_KEYS: dict[str, str] = {
     for f in fields(Limits)
 }
 
-# Ceilings where the operator's file names none (design §5). A key without one here may ask for anything.
+# Ceilings where the operator's file names none.
 CEILINGS: dict[str, int] = {
     "wall_time": 5 * 60_000,
     "cpu_time": 5 * 60,
@@ -116,7 +116,7 @@ class LevelReason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grants:
-    """What one tool may have: made by `policy/decide.py`, cut down by `policy/narrow.py`, by nobody else.
+    """What one tool may have: made by `policy/decide.py`, by nobody else in the server.
 
     `directories` keeps the manifest's order; relative paths start in the first one. `level` is the
     derived one and `reasons` says, a line per capability, how it came about.
@@ -137,15 +137,15 @@ class Reach(enum.StrEnum):
     FILE = (
         "file"  # one file in it; the wall keeps the others' contents and the list of names closed
     )
-    NOTHING = "nothing"  # the file that the call named does not exist: the guest may find that out, no more
+    NOTHING = "nothing"  # what the call named does not exist: the guest finds that out, no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
     """One folder that one call's guest gets, opened: what was checked is what is mounted.
 
-    `folder` is an `O_PATH` descriptor of the directory that becomes the preopen, under every path of
-    `guest_paths` (absolute ones, and relative ones such as "src" or "." below the first directory).
+    `folder` is an `O_PATH` descriptor of the directory that becomes the preopen, under every path
+    of `guest_paths` (absolute ones, and relative ones such as "src" or ".").
     `targets` are `O_PATH` descriptors of the only files that the wall opens when `reach` is FILE,
     else (). `host_paths` says the same for a receipt: the folder, or those files.
     The descriptors belong to whoever holds the Mount; in the cell they are the cell's own.

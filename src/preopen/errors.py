@@ -1,4 +1,4 @@
-"""Exceptions of load time, by whose fault they are. Whatever a guest does is an Outcome, never one of these."""
+"""Exceptions of load time, by whose fault they are. What a guest does is an Outcome, never one."""
 
 from dataclasses import dataclass
 

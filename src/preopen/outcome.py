@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-JsonValue: TypeAlias = Any  # what json.loads returns; narrowed by a schema wherever it matters
+JsonValue: TypeAlias = Any  # what json.loads returns; a schema narrows it where it matters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denial:
-    """A "no" at run time to one act. `allow` is the line that would allow it ("" where none would)."""
+    """A "no" at run time to one act. `allow` is the line that would allow it, or ""."""
 
     target: str
     reason: str
@@ -36,7 +36,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """The guest ended with an exit code of `exit_ok`. Streams are what it wrote, within the limits."""
+    """The guest ended with an exit code of `exit_ok`. Streams are what it wrote."""
 
     stdout: bytes
     stderr: bytes = b""
@@ -101,7 +101,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvalidArguments:
-    """The arguments do not fit the input schema; each problem names its place and what was expected."""
+    """The arguments do not fit the input schema; a problem names place and expectation."""
 
     problems: tuple[str, ...]
 
@@ -149,8 +149,8 @@ Outcome: TypeAlias = (
 class Receipt:
     """What a call was granted and what it used: in the result's `_meta` and in the audit log.
 
-    `grants` names what was reachable, never the wish; `cell` is "call", "tool" or "none" (no cell was
-    touched); `walls` are the layers that were up, `walls_missing` those that this machine lacks.
+    `grants` names what was reachable, never the wish; `cell` is "call", "tool" or "none" (no cell
+    was touched); `walls` are the layers that stood, `walls_missing` those that this machine lacks.
     """
 
     outcome: str

@@ -1,4 +1,4 @@
-"""Sizes and times as people write them: `64MiB`, `250ms`. Sizes are binary; times are whole milliseconds."""
+"""Sizes and times as people write them: `64MiB`, `250ms`. Binary sizes, whole milliseconds."""
 
 import re
 from typing import Final
@@ -22,7 +22,7 @@ def parse_time(text: str) -> int:
     """Return the milliseconds that `text` says: a number with `ms`, `s` or `m`.
 
     Raises:
-        ValueError: the text is no such time; a number without a unit is refused, for it says nothing.
+        ValueError: the text is no such time; a number without a unit says nothing.
 
     """
     return _parse(text, _TIMES, 'write a time such as "250ms", "10s" or "2m"')

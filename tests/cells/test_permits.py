@@ -7,7 +7,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Holders:
-    """Calls that hold a permit until they are told to let go; `began` says in which order they started."""
+    """Calls that hold a permit until they are told to let go; `began` is the order of starts."""
 
     def __init__(self, permits: Permits) -> None:
         self.permits = permits

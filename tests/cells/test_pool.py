@@ -34,7 +34,7 @@ def children_of(pid: int) -> set[int]:
 
 
 async def gone(pids: set[int]) -> None:
-    """Wait until none of these processes lives; a pid that was reused would only keep us waiting."""
+    """Wait until none of these processes lives."""
     with anyio.fail_after(5):
         while any(Path(f"/proc/{pid}").exists() and not is_zombie(pid) for pid in pids):
             await anyio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Files: what a grant lets a guest do, beside what its absence stops. Over both kinds, both launchers."""
+"""Files: what a grant lets a guest do, beside what its absence stops."""
 
 from pathlib import Path
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import anyio
 import pytest
 
-from preopen.wire.channel import AsyncChannel, Channel, ChannelClosed, open_pair
+from preopen.wire.async_channel import AsyncChannel
+from preopen.wire.channel import Channel, ChannelClosed, open_pair
 from preopen.wire.frames import Answer, Binary, Fork, Forked, Frame, Load, Ready
 
 pytestmark = pytest.mark.anyio

@@ -1,7 +1,7 @@
 """Compiled binaries on disk. Loading one is running code, so a file counts only with our own MAC.
 
-`<cache>/<wasmtime version>-<machine>/<sha256 of the binary>-<MAC>.cwasm`: the MAC stands in the name, so
-that one rename publishes both, and two servers that compile at once cannot leave a torn pair.
+`<cache>/compiled/<engine>/<sha256 of the binary>-<MAC>.cwasm`: the MAC stands in the name, so that
+one rename publishes both, and two servers that compile at once cannot leave a torn pair.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ class Cache:
                 descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             except OSError:
                 continue
-            # On the open descriptor: what was verified is what the zygote loads, whatever the name means then.
+            # On the open descriptor: what was verified is what the zygote loads.
             content = _read_all(descriptor)
             claimed = path.stem.removeprefix(f"{binary.sha256}-")
             if hmac.compare_digest(claimed, self._mac(binary, content)):
@@ -94,8 +94,8 @@ class Cache:
         shelf = self._shelf(binary)
         path = shelf / f"{binary.sha256}-{self._mac(binary, compiled)}.cwasm"
         beside = shelf / f".{secrets.token_hex(8)}.part"
-        # Readable by all, in a folder that only we may enter: a zygote that became the workspace's owner opens
-        # its descriptor anew, by which the file's own mode counts and the folder's does not.
+        # Readable by all, in a folder that only we may enter: a zygote that became the workspace's
+        # owner opens its descriptor anew; the file's mode counts then, the folder's does not.
         out = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             with os.fdopen(out, "wb") as file:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from preopen.wire.channel import AsyncChannel
+from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.frames import Binary
 
 
@@ -30,7 +30,9 @@ class End:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Cell:
-    """A living process. `pidfd` is -1 on platforms that have none. `knows` are the binaries that it has loaded; `layers` its wall,
+    """A living process. `pidfd` is -1 on platforms that have none.
+
+    `knows` are the binaries that it has loaded; `layers` its wall,
     `missing` what this machine lacks of it; `walled` says that the wall stands.
 
     Whoever launched it hands it to one owner, who closes it: closing kills.

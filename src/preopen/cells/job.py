@@ -1,4 +1,4 @@
-"""What the pool is asked to run, and what it answers: frozen values, and the Call that a cell gets."""
+"""What the pool is asked to run, and what it answers; and the Call that a cell gets."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,9 +12,9 @@ from preopen.wire.frames import Call, Rule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """Lets a cell serve many calls of one tool: walled to the tool's whole grant, not to one call's.
+    """Lets a cell serve many calls of one tool: walled to the tool's whole grant.
 
-    `identity` changes with the tool's binary or grants: a cell that was bound before is then not used.
+    `identity` changes with the tool's binary or grants: a cell that was bound before is then left.
     `open_whole` opens the whole grant for the wall; the pool closes it.
     """
 

@@ -4,7 +4,7 @@ What runs on one operating system only lives here: pidfds and fork on Linux.
 """
 
 import os
-import subprocess
+import subprocess  # noqa: TC003 - dataclass fields are read at run time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,12 +15,13 @@ from anyio.abc import TaskGroup
 from preopen.cells.handle import Cell, End
 from preopen.cells.start import SPAWN, ZYGOTE, start
 from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
-from preopen.wire.channel import AsyncChannel, ChannelClosed, open_pair
+from preopen.wire.async_channel import AsyncChannel
+from preopen.wire.channel import ChannelClosed, open_pair
 from preopen.wire.frames import Binary, FrameError, Hello, Load
 
 
 class Launcher(Protocol):
-    """Makes cells. `layers` of the wall and those `missing` are known once a process has said hello."""
+    """Makes cells. `layers` and those `missing` are known once a process has said hello."""
 
     layers: tuple[str, ...]
     missing: Mapping[str, str]
@@ -51,25 +52,25 @@ class ZygoteLauncher:
     _starting: anyio.Lock = field(default_factory=anyio.Lock)
 
     def start(self) -> None:
-        """Start the zygote's process, before there is an event loop: it warms beside the imports."""
+        """Start the zygote's process, before there is a loop: it warms beside the imports."""
         here, there = open_pair()
         process = start(self.entry, [self.owner], there.fileno())
         there.close()
         self._zygote = Zygote(process, AsyncChannel(here, max_descriptors=2))
 
-    def knows(self, binary: Binary) -> bool:
+    def knows(self, binary: Binary) -> bool:  # noqa: D102 - as Launcher
         zygote = self._zygote
         return zygote is not None and not zygote.lost and binary in zygote.loaded
 
-    async def load(self, binary: Binary, descriptor: int) -> None:
+    async def load(self, binary: Binary, descriptor: int) -> None:  # noqa: D102 - as Launcher
         zygote = await self._ready()
         if binary not in zygote.loaded:
             await zygote.load(binary, descriptor)
 
-    async def launch(self) -> Cell:
+    async def launch(self) -> Cell:  # noqa: D102 - as Launcher
         return await (await self._ready()).fork()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: D102 - as Launcher
         if self._zygote is not None:
             self._zygote.close()
             self._zygote = None
@@ -104,14 +105,14 @@ class SpawnLauncher:
     def start(self) -> None:
         """Do nothing: every cell is started when it is wanted."""
 
-    def knows(self, binary: Binary) -> bool:
+    def knows(self, binary: Binary) -> bool:  # noqa: D102 - as Launcher
         return binary in self._loads
 
-    async def load(self, binary: Binary, descriptor: int) -> None:
+    async def load(self, binary: Binary, descriptor: int) -> None:  # noqa: D102 - as Launcher
         if binary not in self._loads:
             self._loads[binary] = os.dup(descriptor)
 
-    async def launch(self) -> Cell:
+    async def launch(self) -> Cell:  # noqa: D102 - as Launcher
         here, there = open_pair()
         process = start(self.entry, [self.owner], there.fileno())
         there.close()
@@ -150,7 +151,7 @@ class SpawnLauncher:
             await cell.channel.send(Load(binary=binary), (descriptor,))
             cell.knows.add(binary)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: D102 - as Launcher
         for descriptor in self._loads.values():
             os.close(descriptor)
         self._loads.clear()

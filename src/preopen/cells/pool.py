@@ -172,8 +172,10 @@ class Pool:
         raise AssertionError  # the loop returns or raises
 
     def _give_back(self, cell: Cell, job: Job, answer: Answer | None) -> None:
-        """Keep a tool-bound cell that may take more calls; end any other. Ending is killing: a cell
-        that answered leaves by itself, unless something in it decided otherwise.
+        """Keep a tool-bound cell that may take more calls; end any other.
+
+        Ending is killing: a cell that answered leaves by itself, unless something in it decided
+        otherwise.
         """
         cell.calls_left -= 1
         fit = answer is not None and answer.end in ("exited", "trapped")
@@ -185,7 +187,7 @@ class Pool:
             self._bound.popleft()[1].close()
 
     async def keep_spares(self) -> None:
-        """Keep warm cells ready for ever. What goes wrong here goes wrong again, and louder, in a call."""
+        """Keep warm cells ready. What goes wrong here goes wrong again, and louder, in a call."""
         while True:
             self._wanted = anyio.Event()
             try:

@@ -8,14 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
-# Everything that the children find in their environment. With more workers wasmtime's runtime starts
-# one thread per core in every cell: 2 ms a call more on a machine with 64.
+# All that the children find in their environment. By default wasmtime's runtime starts one thread
+# per core in every cell: 2 ms a call more on a machine with 64.
 ENVIRONMENT: Final = {"TOKIO_WORKER_THREADS": "1"}
 
-# Isolated mode ignores the user's site-packages and PYTHON* variables, so the paths go along as an argument:
-# a `pip install --user` would not be found otherwise.
+# Isolated mode ignores the user's site-packages and PYTHON* variables, so the paths go along as an
+# argument: a `pip install --user` would not be found otherwise.
 _BOOT: Final = (
     "import importlib, json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "importlib.import_module(sys.argv.pop(1)).main(sys.argv[1:])"
@@ -29,14 +30,14 @@ PROBE: Final = "preopen.sandbox.probe"
 
 def command_for(entry: str, *arguments: str) -> list[str]:
     """Return the command line that runs `entry.main(arguments)` in a fresh interpreter."""
-    paths = [path for path in sys.path if os.path.isabs(path)]
+    paths = [path for path in sys.path if Path(path).is_absolute()]
     return [sys.executable, "-I", "-X", "utf8", "-c", _BOOT, json.dumps(paths), entry, *arguments]
 
 
 def start(entry: str, arguments: Sequence[str], descriptor: int) -> "subprocess.Popen[bytes]":
     """Start an entry point that speaks frames over `descriptor`, its first argument.
 
-    Call it on the main thread: the child's parent-death signal is bound to the thread that started it.
+    Call it on the main thread: the child's parent-death signal is bound to the starting thread.
     """
     return subprocess.Popen(
         command_for(entry, str(descriptor), str(os.getpid()), *arguments),

@@ -1,14 +1,15 @@
 """One zygote process as the server holds it: what it has loaded, and the cells that it forked."""
 
 import signal
-import subprocess
+import subprocess  # noqa: TC003 - dataclass fields are read at run time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
 
 from preopen.cells.handle import Cell, End
-from preopen.wire.channel import AsyncChannel, ChannelClosed
+from preopen.wire.async_channel import AsyncChannel
+from preopen.wire.channel import ChannelClosed
 from preopen.wire.frames import (
     Binary,
     Fork,

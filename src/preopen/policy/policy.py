@@ -1,4 +1,4 @@
-"""The operator's ceiling as frozen values: made by `policy/settings.py`, read by `policy/decide.py`."""
+"""The operator's ceiling as frozen values: made by `settings.py`, read by `decide.py`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

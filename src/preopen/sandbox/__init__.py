@@ -1,1 +1,1 @@
-"""Processes, seen from inside. The only room that knows wasmtime; nobody imports it, it is started."""
+"""Processes, seen from inside. The one room that knows wasmtime; it is started, not imported."""

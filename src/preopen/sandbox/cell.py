@@ -105,10 +105,10 @@ def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: b
 
 def _raise_wall(shelf: Shelf, wall: Wall, call: Call) -> None:
     starter = WasiConfig()
-    starter.preopen_dir("/", "/", False)  # read-only; opened before the wall, gone before the guest
+    starter.preopen_dir("/", "/", False)  # read-only, and gone before the guest
     wall.raise_(call.rules or ())
-    # Under the wall, so that it binds them; before the limits, because a guest that has filled its memory
-    # leaves no room for a thread's stack, and its next file call would wait for ever.
+    # Under the wall, so that it binds them; before the limits, because a guest that has filled its
+    # memory leaves no room for a thread's stack, and its next file call would wait for ever.
     engine, loaded = shelf.get(starter_binary(ASKS_STATUS))
     run_command(engine, loaded, starter, _STARTER_LIMITS)
 

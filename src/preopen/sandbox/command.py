@@ -1,4 +1,4 @@
-"""Runs a command: `_start` of a module, `wasi:cli/run` of a component. Fresh Store, fresh instance."""
+"""Runs a command: `_start` of a module, `wasi:cli/run` of a component, in a fresh Store."""
 
 import resource
 import sys
@@ -16,7 +16,7 @@ _RSS_UNIT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a guest ended. `trap` is "" or why it trapped; memory in bytes, of "guest" or "process"."""
+    """How a guest ended. `trap` is "" or why it trapped; memory is of "guest" or "process"."""
 
     exit_code: int = 0
     trap: str = ""
@@ -33,7 +33,7 @@ def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig, limits: Limits
         table_elements=limits.table_elements,
         instances=limits.instances,
         tables=limits.tables,
-        # One memory makes `memory_size` exact for a module; a component's are held by RLIMIT_DATA together.
+        # One memory makes `memory_size` exact for a module; RLIMIT_DATA holds a component's.
         memories=1 if isinstance(loaded, LoadedModule) else -1,
     )
     try:

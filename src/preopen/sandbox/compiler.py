@@ -1,6 +1,6 @@
-"""Compiles one binary and leaves: a process of its own, under rlimits, for a binary is untrusted input.
+"""Compiles one binary and leaves: a process of its own, for a binary is untrusted input.
 
-Reads the binary from stdin, writes one status byte and the compiled bytes, or the reason, to stdout.
+Reads the binary from stdin; writes a status byte and the compiled bytes, or the reason, to stdout.
 """
 
 import os

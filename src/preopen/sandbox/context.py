@@ -67,14 +67,14 @@ def make_context(call: Call, streams: Streams) -> WasiConfig:
 
 
 def _preopen(wasi: WasiConfig, mount: Mount) -> None:
-    # By descriptor: what the server's walk checked is what is mounted, whatever has its name by now.
+    # By descriptor: what the server's walk checked is mounted, whatever has its name by now.
     host_path = f"/proc/self/fd/{mount.folder}"
     for guest_path in mount.guest_paths:
         wasi.preopen_dir(host_path, guest_path, mount.access is Access.WRITE)
 
 
 def _set_stdin(wasi: WasiConfig, data: bytes) -> None:
-    # wasmtime-py binds this C function and wraps it nowhere. It takes the vector over, so it frees it.
+    # wasmtime-py binds this C function and wraps it nowhere. It takes the vector over.
     vector = ffi.wasm_byte_vec_t()
     buffer = (ctypes.c_ubyte * len(data)).from_buffer_copy(data)
     ffi.wasm_byte_vec_new(

@@ -1,4 +1,4 @@
-"""Engines, linkers and loaded binaries. Loading starts no thread: a cell must be alone when it is walled.
+"""Engines, linkers and loaded binaries. Loading starts no thread: a cell is walled alone.
 
 Compiling does start threads, so it happens in `compiler.py`, a process of its own.
 """

@@ -1,4 +1,4 @@
-"""A cell without a zygote: one fresh process that speaks the same frames, for platforms without fork.
+"""A cell without a zygote: one fresh process that speaks the same frames.
 
 It loads what the server sends and then is a cell like any other, wall included where there is one.
 """
@@ -16,7 +16,7 @@ from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 
 
 def main(arguments: list[str]) -> None:
-    """Be one cell: `arguments` are the channel's descriptor, the server's pid, and `uid:gid` or ""."""
+    """Be one cell: `arguments` are the channel's descriptor, the server's pid, `uid:gid` or ""."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -78,8 +78,9 @@ class Wall:
         tcp_ports: Sequence[int] = (),
         sockets: Sockets = Sockets.NONE,
     ) -> None:
-        """Close all but `rules` (whose descriptors are needed until this returns), TCP connections to `tcp_ports` and these `sockets`, once.
+        """Close all but `rules`, TCP connections to `tcp_ports` and these `sockets`, once.
 
+        The rules' descriptors, which may be O_PATH ones, are needed until this returns.
         Descriptors that this process holds stay as they are, and it can be sent more of them.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The zygote: imported wasmtime once, has one thread, loads compiled binaries, forks cells, reaps them.
+"""The zygote: imported wasmtime once, has one thread, loads binaries, forks cells, reaps them.
 
 It never runs guest code itself, and it leaves when the server's end of its channel does. Started by
 `cells/launch.py` with nothing in its environment.
@@ -136,7 +136,7 @@ def _wake_on_child(poll: "select.poll") -> int:
 
 
 def main(arguments: list[str]) -> None:
-    """Be the zygote: `arguments` are the channel's descriptor, the server's pid, and `uid:gid` or ""."""
+    """Be the zygote: `arguments` are the channel's descriptor, the server's pid, `uid:gid`."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
     signal.signal(

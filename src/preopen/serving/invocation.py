@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import anyio
-from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 
 from preopen.capability import Mount
 from preopen.cells.job import Binding, Job, Run
@@ -28,6 +27,7 @@ from preopen.outcome import (
     Receipt,
     Returned,
 )
+from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 from preopen.policy.policy import Policy
 from preopen.schema import fill_defaults
 from preopen.serving.registry import Tool

@@ -1,4 +1,4 @@
-"""Manifests and binaries on disk + Policy → Registry. One bad tool is refused; the others are served."""
+"""Manifests and binaries on disk + Policy → Registry. A bad tool is refused, the rest served."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from preopen.policy.decide import Offered, Refused, decide
-
 import preopen
 from preopen.cells.cache import BinarySource
 from preopen.errors import BinaryError, Fault, ManifestError, PreopenError
+from preopen.policy.decide import Refused, decide
 from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
 from preopen.serving.registry import RefusedTool, Registry, Tool
@@ -47,7 +46,7 @@ def find_manifests(policy: Policy) -> tuple[Found, ...]:
 
 
 def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Registry:
-    """Return the tools that this policy offers of these manifests, and why it refuses the others."""
+    """Return the tools that this policy offers of these manifests, and the refusals."""
     manifests, refused = _read_manifests(find_manifests(policy) if found is None else found)
     wanted = [each for each in manifests if each.name not in policy.without]
     left_out = tuple(each.name for each in manifests if each.name in policy.without)
@@ -76,26 +75,24 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
     """
     data = read_binary(manifest)
     facts = read_facts(data, manifest.binary_path)
-    match decide(manifest, facts, policy, keep_out=keep_out):
-        case Refused(refusals=refusals):
-            raise ManifestError(*refusals)
-        case Offered(grants=grants, warnings=warnings):
-            binary = Binary(
-                sha256=manifest.sha256,
-                kind=facts.kind.value,
-                stack_bytes=grants.limits.stack_bytes,
-            )
-            read = partial(read_binary, manifest)
-            return Tool(
-                manifest=manifest,
-                grants=grants,
-                source=BinarySource(binary=binary, place=manifest.binary_path, read=read),
-                arguments=compile_schema(manifest.input_schema, manifest.file, "input"),
-                result=None
-                if manifest.output_schema is None
-                else compile_schema(manifest.output_schema, manifest.file, "output"),
-                warnings=warnings,
-            )
+    decision = decide(manifest, facts, policy, keep_out=keep_out)
+    if isinstance(decision, Refused):
+        raise ManifestError(*decision.refusals)
+    binary = Binary(
+        sha256=manifest.sha256,
+        kind=facts.kind.value,
+        stack_bytes=decision.grants.limits.stack_bytes,
+    )
+    read = partial(read_binary, manifest)
+    output = manifest.output_schema
+    return Tool(
+        manifest=manifest,
+        grants=decision.grants,
+        source=BinarySource(binary=binary, place=manifest.binary_path, read=read),
+        arguments=compile_schema(manifest.input_schema, manifest.file, "input"),
+        result=None if output is None else compile_schema(output, manifest.file, "output"),
+        warnings=decision.warnings,
+    )
 
 
 def read_binary(manifest: Manifest) -> bytes:

@@ -1,4 +1,4 @@
-"""The tools that are offered, and those that were refused: immutable, so a reload makes a new one."""
+"""The tools that are offered, and those that were refused: immutable; a reload makes a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,13 +56,13 @@ class Tool:
 
     @property
     def output_schema(self) -> Mapping[str, Any] | None:
-        """The structured result's JSON Schema, as it is advertised: its root is always an object."""
+        """The structured result's JSON Schema, as it is advertised: an object."""
         schema = self.manifest.output_schema
         return None if schema is None else output_schema_on_wire(schema)
 
     @property
     def grants_text(self) -> tuple[str, ...]:
-        """The whole grant in plain words, a line per capability; none means that it reaches nothing."""
+        """The whole grant in plain words, a line per capability; none: it reaches nothing."""
         return describe_grants(self.grants)
 
 

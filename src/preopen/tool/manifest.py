@@ -60,7 +60,7 @@ class EgressAsk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvAsk:
-    """One line of `[environment]`: a value of the manifest's own, or `from_host`, a variable's name."""
+    """One line of `[environment]`: a value of its own, or `from_host`, a variable's name."""
 
     key: str
     name: str

@@ -1,16 +1,12 @@
-"""Socket pairs that carry frames and descriptors: awaited in the server, blocking in zygote and cell.
+"""Socket pairs that carry frames and descriptors, blocking: for zygote and cells.
 
-The one file, besides the gateway and `sandbox/netns.py`, that uses `socket`; only Unix socket pairs,
-nothing with an address.
+The server's half is `async_channel.py`: the zygote is not to import anyio. Beside
+`sandbox/netns.py` these two alone use `socket`; only Unix pairs here, nothing with an address.
 """
 
 import array
 import os
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Self
-
-import anyio
 
 from preopen.wire.frames import (
     MAX_BODY,
@@ -38,12 +34,12 @@ def open_pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
-class _Channel:
-    """What both kinds share: a socket, and the bytes and descriptors that have come and are no frame yet.
+class BaseChannel:
+    """What both kinds share: a socket, and what has come over it and is no frame yet.
 
     `max_descriptors` is what the peer may send beside a frame: 0 for a cell, whose descriptors the
-    kernel then closes unseen. A frame says how many are its own, so that two frames which come in one
-    read keep theirs apart.
+    kernel then closes unseen. A frame says how many are its own, so that two frames which come in
+    one read keep theirs apart.
     """
 
     def __init__(self, sock: socket.socket, *, max_descriptors: int) -> None:
@@ -107,7 +103,7 @@ class _Channel:
         return frame
 
 
-class Channel(_Channel):
+class Channel(BaseChannel):
     """A blocking channel, for the zygote and the cells. One thread."""
 
     def __init__(self, sock: socket.socket, *, max_descriptors: int = MAX_DESCRIPTORS) -> None:
@@ -117,7 +113,7 @@ class Channel(_Channel):
         """Send a frame whole, with the descriptors of its own and those `beside` it."""
         data, descriptors = encode(frame, beside)
         try:
-            sent = _send_first(self._socket, data, descriptors)
+            sent = send_first(self._socket, data, descriptors)
             self._socket.sendall(memoryview(data)[sent:])
         except ConnectionError as error:
             raise ChannelClosed from error
@@ -140,53 +136,7 @@ def open_channel(descriptor: int) -> Channel:
     return Channel(socket.socket(fileno=descriptor))
 
 
-class AsyncChannel(_Channel):
-    """A channel of the server: never blocks its loop. One task receives, one sends, at a time."""
-
-    def __init__(self, sock: socket.socket, *, max_descriptors: int = 0) -> None:
-        super().__init__(sock, max_descriptors=max_descriptors)
-        sock.setblocking(False)
-
-    @classmethod
-    def from_descriptor(cls, descriptor: int) -> Self:
-        """Return the channel over a socket that another process sent us."""
-        return cls(socket.socket(fileno=descriptor))
-
-    def close(self) -> None:
-        """Close the channel; a task that waits for it gets ChannelClosed."""
-        if self._socket.fileno() >= 0:
-            anyio.notify_closing(self._socket)
-        super().close()
-
-    async def send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:
-        """Send a frame whole, with the descriptors of its own and those `beside` it."""
-        data, descriptors = encode(frame, beside)
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[_send_first(self._socket, rest, descriptors) :]
-                descriptors = ()
-            except BlockingIOError:
-                await self._wait(anyio.wait_writable)
-            except OSError as error:
-                raise ChannelClosed from error
-
-    async def receive(self) -> Frame:
-        """Return the next frame, as `Channel.receive` does."""
-        while (frame := self._pop()) is None:
-            try:
-                self._receive_once()
-            except BlockingIOError:
-                await self._wait(anyio.wait_readable)
-        return frame
-
-    async def _wait(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
-        try:
-            await ready(self._socket)
-        except (anyio.ClosedResourceError, ValueError) as error:  # closed meanwhile, or before
-            raise ChannelClosed from error
-
-
-def _send_first(sock: socket.socket, data: bytes | memoryview, descriptors: tuple[int, ...]) -> int:
+def send_first(sock: socket.socket, data: bytes | memoryview, descriptors: tuple[int, ...]) -> int:
+    """Send what the socket takes at once, all descriptors with it, and return how many bytes."""
     ancillary = [(*_RIGHTS, array.array("i", descriptors))] if descriptors else []
     return sock.sendmsg([data], ancillary)

@@ -24,7 +24,7 @@ MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
 
 
 class FrameError(ValueError):
-    """Raised when bytes are no frame of ours: the peer is broken or hostile, and its channel is closed."""
+    """Raised when bytes are no frame of ours: the peer is broken or hostile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Binary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Server → zygote or cell: load this binary. One descriptor: the compiled file, opened to read."""
+    """Server → zygote or cell: load this binary. One descriptor: the compiled file."""
 
     binary: Binary
 
@@ -60,9 +60,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """Zygote or spawned cell → server, once: the layers of every cell's wall, and those that this
-    kernel lacks, with the reason.
-    """
+    """Zygote or spawned cell → server, once: the layers of every wall; those missing, and why."""
 
     layers: tuple[str, ...]
     missing: Mapping[str, str]
@@ -78,7 +76,7 @@ class Forked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
-    """Zygote → server: the cell ended. `status` is `waitpid`'s; CPU in ms, resident size in bytes."""
+    """Zygote → server: the cell ended. `status` is `waitpid`'s; CPU in ms, size in bytes."""
 
     cell: int
     status: int
@@ -122,7 +120,7 @@ class Ready:
 class Answer:
     """Cell → server: how the guest ended. Body: stdout, then stderr.
 
-    `end` is "exited", "trapped", "overflow" (of stdout) or "refused" (the wall could not be put up).
+    `end` is "exited", "trapped", "overflow" (of stdout) or "refused" (no wall, so no guest).
     """
 
     end: str

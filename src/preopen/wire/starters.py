@@ -1,7 +1,7 @@
 """Two guests of our own that warm a cell, as WebAssembly text: compiled and loaded like any binary.
 
-`ASKS_ARGUMENTS` starts no thread and is run ahead of need. `ASKS_STATUS` does file work, which starts
-wasmtime's threads: it runs *under* the wall, so that the wall binds them too.
+`ASKS_ARGUMENTS` starts no thread and is run ahead of need. `ASKS_STATUS` does file work, which
+starts wasmtime's threads: it runs *under* the wall, so that the wall binds them too.
 """
 
 import hashlib

@@ -244,7 +244,7 @@ async def test_a_terminal_is_never_switched_to_non_blocking() -> None:
             assert not os.get_blocking(private)
             modes = [
                 os.get_blocking(int(entry))
-                for entry in os.listdir("/proc/self/fd")  # noqa: PTH208 - numbers, no paths
+                for entry in os.listdir("/proc/self/fd")
                 if int(entry) != private and _is_terminal(int(entry))
             ]
             assert modes

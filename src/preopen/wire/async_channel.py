@@ -1,0 +1,57 @@
+"""The server's half of a channel: awaits, never blocks the loop."""
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import anyio
+
+from preopen.wire.channel import BaseChannel, ChannelClosed, send_first
+from preopen.wire.frames import Frame, encode
+
+
+class AsyncChannel(BaseChannel):
+    """A channel of the server: never blocks its loop. One task receives, one sends, at a time."""
+
+    def __init__(self, sock: socket.socket, *, max_descriptors: int = 0) -> None:
+        super().__init__(sock, max_descriptors=max_descriptors)
+        sock.setblocking(False)
+
+    @classmethod
+    def from_descriptor(cls, descriptor: int) -> Self:
+        """Return the channel over a socket that another process sent us."""
+        return cls(socket.socket(fileno=descriptor))
+
+    def close(self) -> None:
+        """Close the channel; a task that waits for it gets ChannelClosed."""
+        if self._socket.fileno() >= 0:
+            anyio.notify_closing(self._socket)
+        super().close()
+
+    async def send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:
+        """Send a frame whole, with the descriptors of its own and those `beside` it."""
+        data, descriptors = encode(frame, beside)
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[send_first(self._socket, rest, descriptors) :]
+                descriptors = ()
+            except BlockingIOError:
+                await self._wait(anyio.wait_writable)
+            except OSError as error:
+                raise ChannelClosed from error
+
+    async def receive(self) -> Frame:
+        """Return the next frame, as `Channel.receive` does."""
+        while (frame := self._pop()) is None:
+            try:
+                self._receive_once()
+            except BlockingIOError:
+                await self._wait(anyio.wait_readable)
+        return frame
+
+    async def _wait(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+        try:
+            await ready(self._socket)
+        except (anyio.ClosedResourceError, ValueError) as error:  # closed meanwhile, or before
+            raise ChannelClosed from error
