@@ -23,7 +23,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from preopen.sandbox import landlock, netns, privileges, rlimits, seccomp
@@ -31,7 +31,7 @@ from preopen.sandbox.layer import Layer
 from preopen.sandbox.seccomp import Sockets
 from preopen.wire.frames import Rule
 
-__all__ = ["Layer", "Sockets", "Wall", "WallError", "probe_layers"]
+__all__ = ["Layer", "Sockets", "Wall", "WallError", "probe_layers", "warm_up"]
 
 
 class WallError(OSError):
@@ -144,6 +144,12 @@ class Wall:
         self._up.append(layer)
         if layer is Layer.LANDLOCK:
             self._up.extend(part for part in landlock.PARTS if part not in self._missing)
+
+
+def warm_up() -> None:
+    """Build in the zygote what every cell's wall is made of: its cells inherit it by fork."""
+    with suppress(OSError):  # no table for this machine: `probe_layers` says so
+        _filters()
 
 
 @contextmanager

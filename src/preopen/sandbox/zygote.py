@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from preopen.sandbox.cell import serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.process import become, end_with_parent
-from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
+from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers, warm_up
 from preopen.wire.channel import Channel, ChannelClosed, open_channel, open_pair
 from preopen.wire.frames import Fork, Forked, FrameError, Hello, Load, Loaded, Reaped
 
@@ -121,8 +121,9 @@ def start_cell(channel: Channel, shelf: Shelf, missing: dict[Layer, str], parent
     try:
         wall = Wall.prepare(missing, parent)
     except WallError as error:
-        print(f"preopen: a cell could not prepare its wall: {error}", file=sys.stderr, flush=True)  # noqa: T201 - no other way out of a cell that has no channel protocol yet
-        os._exit(71)  # EX_OSERR
+        sys.stderr.write(f"preopen: a cell could not prepare its wall: {error}\n")
+        sys.stderr.flush()
+        os._exit(71)  # EX_OSERR: `cells/verdict.py` reads it
     serve_cell(channel, shelf, wall)
 
 
@@ -143,6 +144,7 @@ def main(arguments: list[str]) -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C is for the server, which then closes our channel
     become(owner)
+    warm_up()
     zygote = Zygote(open_channel(descriptor), {k: why for k, why in probe_layers().items() if why})
     try:
         zygote.serve()

@@ -1,0 +1,119 @@
+"""`preopen`: the verbs, and the one place where an error becomes a text and an exit code."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NoReturn
+
+import click
+
+from preopen import __version__
+from preopen.cli.printing import warn
+from preopen.cli.surroundings import TRACEBACK, wants_traceback
+from preopen.errors import PreopenError
+
+VERBS: Final = ("serve", "list", "call", "check", "explain", "policy")
+
+DONE: Final = 0
+NO: Final = 1  # the tool, the check or the verification said no
+USAGE: Final = 2
+REFUSED: Final = 3  # a policy or a manifest, by us
+BUG: Final = 70  # ours: EX_SOFTWARE
+INTERRUPTED: Final = 130  # as shells say it: 128 + SIGINT
+BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: who read us has left
+
+EPILOG: Final = """\
+\b
+Examples:
+  preopen serve                             the line for your MCP client
+  preopen list --workspace ~/src/app        what a client would be offered
+  preopen call read path=README.md          one call, exactly as the server runs it
+  preopen explain read                      what a tool may do, and why
+
+Exit codes: 0 done; 1 the tool or the check said no; 2 usage; 3 a policy or manifest was refused.
+"""
+
+
+class Shell(click.Group):
+    """The verbs, each imported when it is wanted, and what an error of each means."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, D102 - as click says
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102 - as click says
+        if cmd_name not in VERBS:
+            return None
+        verb: click.Command = importlib.import_module(f"preopen.cli.{cmd_name}").command
+        return verb
+
+    def main(  # type: ignore[override]  # click's overloads say which return; ours never does
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any  # noqa: ANN401 - click's own
+    ) -> NoReturn:
+        """Run one verb and exit by its code."""
+        extra["standalone_mode"] = False
+        try:
+            result = super().main(args, prog_name or "preopen", **extra)
+            sys.stdout.flush()
+        except BaseException as error:  # noqa: BLE001 - the one place
+            sys.exit(_explain(error))
+        sys.exit(result if isinstance(result, int) else DONE)
+
+
+def _explain(error: BaseException) -> int:  # noqa: PLR0911 - a code per kind
+    """Say on stderr what an error means, and return its exit code."""
+    match error:
+        case SystemExit(code=int(code)):
+            return code
+        case click.ClickException():
+            error.show()
+            return USAGE
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED
+        case PreopenError():
+            warn(str(error))
+            return REFUSED
+        case BrokenPipeError():
+            # What is left in the buffer has no reader; at exit Python would complain about it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        case BaseExceptionGroup():
+            # A task group wraps what its body raises: the first thing that went wrong is told.
+            return _explain(next(_leaves(error)))
+    if wants_traceback():
+        traceback.print_exception(error)
+    text = f"preopen itself failed: {type(error).__name__}: {error}"
+    warn(f"{text}\nPlease report it with what {TRACEBACK}=1 shows.")
+    return BUG
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+@click.group(
+    cls=Shell,
+    invoke_without_command=True,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="preopen", message="%(prog)s %(version)s")
+@click.pass_context
+def shell(context: click.Context) -> None:
+    """An MCP server whose tools are WebAssembly with the doors you opened, and no others."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main() -> NoReturn:
+    """Be the command `preopen`."""
+    shell.main()
+
+
+if __name__ == "__main__":
+    main()

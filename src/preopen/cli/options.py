@@ -1,0 +1,114 @@
+"""The flags that verbs share, read into the policy's `Flags`."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import click
+
+from preopen.level import PermissionLevel
+from preopen.policy.settings import Flags
+
+_LEVELS = [level.value for level in PermissionLevel if level is not PermissionLevel.FORBIDDEN]
+_Verb: TypeAlias = Callable[..., Any]
+
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+spawn_flag = click.option(
+    "--spawn",
+    is_flag=True,
+    help="Start a fresh process for every call instead of forking a warm one (0.2 s a call).",
+)
+
+
+def _read_pairs(
+    context: click.Context, parameter: click.Parameter, written: tuple[str, ...]
+) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in written:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            msg = f"{text!r} is no pair; write {parameter.metavar}"
+            raise click.BadParameter(msg, context, parameter)
+        if name in pairs:
+            msg = f"{name!r} is given twice; write it once"
+            raise click.BadParameter(msg, context, parameter)
+        pairs[name] = value
+    return pairs
+
+
+_FLAGS = (
+    click.option(
+        "--workspace",
+        metavar="PATH",
+        help="The folder that tools may work in. Default: the current folder.",
+    ),
+    click.option(
+        "--manifests",
+        metavar="DIR",
+        multiple=True,
+        help="A folder of tool manifests beside the built-in ones. May be given again.",
+    ),
+    click.option(
+        "--var",
+        "variables",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_read_pairs,
+        help="What ${NAME} in a manifest stands for. May be given again.",
+    ),
+    click.option(
+        "--folder",
+        "folders",
+        metavar="NAME=PATH",
+        multiple=True,
+        callback=_read_pairs,
+        help="One more folder that tools may read, ${NAME} in a manifest. May be given again.",
+    ),
+    click.option(
+        "--allow",
+        type=click.Choice(_LEVELS),
+        help="The highest level of tools to offer. Default: write.",
+    ),
+    click.option(
+        "--without",
+        metavar="NAME",
+        multiple=True,
+        help="Leave a tool out. May be given again.",
+    ),
+    click.option(
+        "--policy",
+        "policy_file",
+        metavar="FILE",
+        help="The operator's file. Default: preopen.toml in your configuration folder.",
+    ),
+)
+
+
+def policy_flags(verb: _Verb) -> _Verb:
+    """Give a verb the flags over `preopen.toml`; it gets them as one `flags: Flags`."""
+
+    @functools.wraps(verb)
+    def with_flags(  # noqa: ANN202 - what the verb returns
+        workspace: str | None,
+        manifests: tuple[str, ...],
+        variables: dict[str, str],
+        folders: dict[str, str],
+        allow: str | None,
+        without: tuple[str, ...],
+        policy_file: str | None,
+        **others: Any,  # noqa: ANN401 - the verb's own
+    ):
+        flags = Flags(
+            workspace=workspace,
+            manifests=manifests,
+            variables=variables,
+            folders=folders,
+            allow=allow,
+            without=without,
+            policy_file=policy_file,
+        )
+        return verb(flags=flags, **others)
+
+    for option in reversed(_FLAGS):
+        with_flags = option(with_flags)
+    return with_flags

@@ -1,0 +1,51 @@
+"""From a policy to a running Invoker: who the cells are, where compiled binaries lie."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from preopen.cells.cache import Cache
+from preopen.cells.compiling import compile_binary
+from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
+from preopen.cells.pool import Pool, open_pool
+from preopen.policy.policy import Policy
+from preopen.policy.settings import Surroundings
+
+Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
+
+
+def owner_of_cells(policy: Policy) -> str:
+    """Return the "uid:gid" that cells of root's server become, "" where they stay who we are.
+
+    A cell has no capability, so file modes bind even root: on another user's workspace it could
+    not write, or would leave files of root there.
+    """
+    if os.geteuid() != 0 or policy.workspace is None:
+        return ""
+    about = Path(policy.workspace).stat()
+    return f"{about.st_uid}:{about.st_gid}" if about.st_uid else ""
+
+
+def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
+    """Return a launcher that warms already. Call it on the main thread, before long imports."""
+    kind = SpawnLauncher if spawn else ZygoteLauncher
+    launcher = kind(owner=owner_of_cells(policy))
+    launcher.start()
+    return launcher
+
+
+@asynccontextmanager
+async def open_cells(
+    launcher: Launcher, policy: Policy, around: Surroundings, *, spares: int | None = None
+) -> AsyncIterator[Pool]:
+    """Open the pool that this policy asks for; at the end every process of it is gone."""
+    key_file = Path(around.state_dir, "cache.key")
+    cache = Cache(Path(around.cache_dir), key_file, compile_binary)
+    if spares is None:
+        async with open_pool(launcher, cache, cells=policy.cells) as pool:
+            yield pool
+    else:
+        async with open_pool(launcher, cache, cells=policy.cells, spares=spares) as pool:
+            yield pool

@@ -1,0 +1,178 @@
+"""Which of its grants one call gets: only what its path arguments name, opened.
+
+Decides before a cell is touched. `paths.py` walks, `mounts.py` puts folders together; here is which
+grant an argument cuts down, and who closes what was opened.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from preopen.capability import Directory, Grants, Mount
+from preopen.outcome import Denial, JsonValue
+from preopen.policy.mounts import Draft, describe_mounts, draft, guest_path, merge
+from preopen.policy.paths import Found, open_path, open_whole
+from preopen.policy.places import describe_directories, holder, is_inside, printable
+from preopen.policy.variables import FOLDERS
+from preopen.tool.manifest import Manifest
+
+__all__ = ["Narrowed", "describe_mounts", "narrow"]
+
+MAX_PATHS: Final = 100  # two descriptors each at most, and one message carries 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrowed:
+    """What one call gets. Path arguments are as the guest is told them; the rest is as it was.
+
+    Owns the mounts' descriptors: used as a context manager, or closed.
+    """
+
+    mounts: tuple[Mount, ...]
+    arguments: Mapping[str, JsonValue]
+    _open: list[int]
+
+    def close(self) -> None:
+        """Close every descriptor, once; later calls do nothing."""
+        while self._open:
+            os.close(self._open.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Denied(Exception):  # noqa: N818 - a Denial on its way to `narrow`
+    """Raised inside this file; holds the Denial."""
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(str(denial))
+        self.denial = denial
+
+
+def narrow(
+    manifest: Manifest, grants: Grants, arguments: Mapping[str, JsonValue], *, home: str
+) -> Narrowed | Denial:
+    """Return what these arguments need of the grants, or why a path among them is refused.
+
+    A directory that names no argument, or whose arguments are all absent, null or an empty array
+    (none of which a template puts into the call), is mounted whole. Of several that are narrowed by
+    one argument only the one is mounted in which the path lies.
+    """
+    try:
+        with ExitStack() as unless_done:
+            call = _Call(manifest, grants, home)
+            unless_done.callback(call.close)
+            told = {name: call.narrow_to(name, value) for name, value in arguments.items()}
+            call.add_whole(arguments)
+            mounts = call.mounts()
+            unless_done.pop_all()
+    except _Denied as denied:
+        return denied.denial
+    return Narrowed(mounts=mounts, arguments=told, _open=call.opened)
+
+
+class _Call:
+    """One call being narrowed: what is open, and the mounts that it comes to so far."""
+
+    def __init__(self, manifest: Manifest, grants: Grants, home: str) -> None:
+        self.opened: list[int] = []
+        self._directories = grants.directories
+        self._names = manifest.path_arguments
+        self._allow = _way_out(manifest)
+        self._home = home
+        self._drafts: list[Draft] = []
+        self._found: dict[str, Found] = {}
+
+    def close(self) -> None:
+        """Close all that was opened."""
+        while self.opened:
+            os.close(self.opened.pop())
+
+    def narrow_to(self, name: str, value: JsonValue) -> JsonValue:
+        """Return what the template gets for an argument; open what it names, if it is a path."""
+        if name not in self._names:
+            return value
+        told = [self._narrow_to_one(name, text) for text in _texts(value)]
+        if not told:
+            return value
+        return told if isinstance(value, list) else told[0]
+
+    def _narrow_to_one(self, name: str, text: str) -> str:
+        found = self._look_up(text)
+        narrowed = [each for each in self._directories if name in each.narrow_to]
+        usable = narrowed or self._directories  # an argument of `paths` alone mounts nothing
+        directory = holder(found.host_path, usable)
+        if directory is None or not is_inside(found.folder_path, directory.host_path):
+            reason = f'{printable(text)}: not for "{name}", which may lead to'
+            denial = Denial(target=text, reason=f"{reason} {describe_directories(usable)}")
+            raise _Denied(denial)
+        first = self._directories[0]
+        if narrowed:
+            self._drafts.append(draft(found, directory, first))
+        return guest_path(found.host_path, directory, first)
+
+    def _look_up(self, text: str) -> Found:
+        if text in self._found:
+            return self._found[text]
+        if len(self._found) == MAX_PATHS:
+            reason = f"the arguments name more than {MAX_PATHS} paths; name fewer, or their folder"
+            raise _Denied(Denial(target="paths", reason=reason))
+        found = open_path(text, self._directories, home=self._home, allow=self._allow)
+        self._found[text] = self._keep(found)
+        return self._found[text]
+
+    def _keep(self, found: Found | Denial) -> Found:
+        if isinstance(found, Denial):
+            raise _Denied(found)
+        self.opened += found.descriptors
+        return found
+
+    def add_whole(self, arguments: Mapping[str, JsonValue]) -> None:
+        """Open each directory that no argument of this call narrows."""
+        for directory in self._directories:
+            if not any(_texts(arguments.get(name)) for name in directory.narrow_to):
+                found = self._keep(open_whole(directory))
+                self._drafts.append(draft(found, directory, self._directories[0]))
+
+    def mounts(self) -> tuple[Mount, ...]:
+        """Return the mounts, and close what none of them needs."""
+        mounts = merge(self._drafts)
+        needed = {descriptor for each in mounts for descriptor in (each.folder, *each.targets)}
+        for descriptor in [each for each in self.opened if each not in needed]:
+            self.opened.remove(descriptor)
+            os.close(descriptor)
+        return mounts
+
+
+def _texts(value: JsonValue) -> Sequence[str]:
+    """Return the paths of an argument: a string, or those of an array; the schema saw the types."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return ()
+
+
+def _way_out(manifest: Manifest) -> str:
+    """Return how the operator would open more folders to this tool, "" where only its author could."""
+    hosts = [ask.host for ask in manifest.directories]
+    ways = list(_flags(hosts))
+    return f"to open more, start preopen with {' or '.join(ways)}" if ways else ""
+
+
+def _flags(hosts: Sequence[str]) -> Iterator[str]:
+    if FOLDERS in hosts:
+        yield "--folder NAME=FOLDER"
+    if any(host.startswith("${workspace}") for host in hosts):
+        yield "--workspace FOLDER"
