@@ -113,10 +113,12 @@ def describe_mounts(mounts: Sequence[Mount], *, walled_per_call: bool) -> tuple[
     Where the wall is the tool's and not this call's, the mount alone narrows: it is a folder with
     all that lies below it.
     """
-    return tuple(line for mount in mounts for line in _lines(mount, walled_per_call))
+    return tuple(
+        line for mount in mounts for line in _lines(mount, walled_per_call=walled_per_call)
+    )
 
 
-def _lines(mount: Mount, walled_per_call: bool) -> Iterator[str]:  # noqa: FBT001 - passed on
+def _lines(mount: Mount, *, walled_per_call: bool) -> Iterator[str]:
     match mount.reach:
         case Reach.TREE:
             yield from (f"{mount.access} {printable(path)}" for path in mount.host_paths)

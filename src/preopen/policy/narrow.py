@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from preopen.capability import Directory, Grants, Mount
+from preopen.capability import Grants, Mount
+from preopen.document import shown
 from preopen.outcome import Denial, JsonValue
 from preopen.policy.mounts import Draft, describe_mounts, draft, guest_path, merge
 from preopen.policy.paths import Found, open_path, open_whole
-from preopen.policy.places import describe_directories, holder, is_inside, printable
+from preopen.policy.places import describe_directories, holder, is_inside
 from preopen.policy.variables import FOLDERS
 from preopen.tool.manifest import Manifest
 
@@ -89,6 +90,7 @@ class _Call:
         self.opened: list[int] = []
         self._directories = grants.directories
         self._names = manifest.path_arguments
+        self._narrowing = {name for ask in manifest.directories for name in ask.narrow_to}
         self._allow = _way_out(manifest)
         self._home = home
         self._drafts: list[Draft] = []
@@ -110,15 +112,15 @@ class _Call:
 
     def _narrow_to_one(self, name: str, text: str) -> str:
         found = self._look_up(text)
-        narrowed = [each for each in self._directories if name in each.narrow_to]
-        usable = narrowed or self._directories  # an argument of `paths` alone mounts nothing
+        narrows = name in self._narrowing  # an argument of `paths` alone mounts nothing
+        usable = [d for d in self._directories if name in d.narrow_to or not narrows]
         directory = holder(found.host_path, usable)
         if directory is None or not is_inside(found.folder_path, directory.host_path):
-            reason = f'{printable(text)}: not for "{name}", which may lead to'
-            denial = Denial(target=text, reason=f"{reason} {describe_directories(usable)}")
-            raise _Denied(denial)
+            inside = describe_directories(usable)
+            reason = f'{shown(text)} is outside of what "{name}" may name: {inside}'
+            raise _Denied(Denial(target=text, reason=reason, allow=self._allow))
         first = self._directories[0]
-        if narrowed:
+        if narrows:
             self._drafts.append(draft(found, directory, first))
         return guest_path(found.host_path, directory, first)
 
@@ -165,7 +167,7 @@ def _texts(value: JsonValue) -> Sequence[str]:
 
 
 def _way_out(manifest: Manifest) -> str:
-    """Return how the operator would open more folders to this tool, "" where only its author could."""
+    """Return how the operator would open more folders, "" where only the tool's author could."""
     hosts = [ask.host for ask in manifest.directories]
     ways = list(_flags(hosts))
     return f"to open more, start preopen with {' or '.join(ways)}" if ways else ""

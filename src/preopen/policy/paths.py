@@ -32,6 +32,7 @@ MAX_DEPTH: Final = 128  # below the grant: each folder of a walk holds a descrip
 MAX_STEPS: Final = (
     4096  # of one path, links included; a folder full of links may not stall the server
 )
+_SHOWN: Final = 200  # characters of a host path in a reason
 
 # Where there is no O_PATH (macOS), reading is asked for, and a link answers ELOOP. Untested there.
 _ENTRY: Final = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -87,7 +88,7 @@ def open_path(
         _check(text, directories)
         return _Walk(text=text, directories=directories).run(home)
     except _Refused as refused:
-        reason = f"{shown(target)}: {refused.reason}"
+        reason = f"{shown(target)} {refused.reason}"
         return Denial(target=target, reason=reason, allow=allow if refused.outside else "")
 
 
@@ -96,13 +97,14 @@ def open_whole(directory: Directory) -> Found | Denial:
     try:
         folder = _open_root(directory)
     except _Refused as refused:
-        return Denial(target=directory.host_path, reason=refused.reason)
+        reason = f"{shown(directory.host_path)} {refused.reason}"
+        return Denial(target=directory.host_path, reason=reason)
     return Found(host_path=directory.host_path, folder_path=directory.host_path, folder=folder)
 
 
 def _check(text: str, directories: Sequence[Directory]) -> None:
     if not directories:
-        raise _Refused("this tool was granted no folder", outside=True)
+        raise _Refused("cannot be reached: this tool was granted no folder", outside=True)
     if not text:
         raise _Refused('is no path; "." is the whole folder')
     if "\0" in text:
@@ -124,13 +126,11 @@ def _open_root(directory: Directory) -> int:
             try:
                 descriptor = os.open(name, _FOLDER, dir_fd=descriptor)
             except OSError as error:
-                what = (
-                    "is no folder any more"
-                    if error.errno in {errno.ENOTDIR, errno.ELOOP}
-                    else (f"cannot be opened: {error.strerror}")
-                )
-                msg = f"{printable(directory.host_path)}, which this tool was granted, {what}"
-                raise _Refused(msg) from None
+                why = error.strerror
+                if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                    why = "no folder any more"
+                granted = f"{printable(directory.host_path)}, which this tool was granted"
+                raise _Refused(f"cannot be reached: {granted}: {why}") from None
         return descriptor
 
 
@@ -265,7 +265,7 @@ class _Walk:
             return self._missing(trail, name)
         except OSError as error:
             if error.errno != errno.ELOOP:
-                raise _Refused(f"{_at(trail, name)}: {error.strerror}") from None
+                raise _Refused(f"cannot be opened: {_at(trail, name)}: {error.strerror}") from None
             self._follow(trail, root, name)
             return None
         return self._opened(trail, root, name, descriptor)
@@ -282,9 +282,9 @@ class _Walk:
                 trail.enter(name, descriptor)
                 return None
             if self.names or self.text.endswith(("/", "/.")):
-                raise _Refused(f"{_at(trail, name)} is not a folder")
+                raise _Refused(f"needs {_at(trail, name)} to be a folder, which it is not")
             if not stat.S_ISREG(mode):
-                raise _Refused(f"{_at(trail, name)} is neither a file nor a folder")
+                raise _Refused(f"leads to {_at(trail, name)}, which is neither a file nor a folder")
             host_path = _told(join_path((*trail.parts, name)))
             unless_kept.pop_all()
             path = join_path(trail.parts)
@@ -294,7 +294,7 @@ class _Walk:
 
     def _missing(self, trail: _Trail, name: str) -> Found:
         if ".." in self.names:
-            raise _Refused(f'{_at(trail, name)} does not exist, so ".." behind it leads nowhere')
+            raise _Refused(f'has ".." behind {_at(trail, name)}, which does not exist')
         host_path = _told(join_path((*trail.parts, name, *self.names)))
         path = join_path(trail.parts)
         return Found(host_path=host_path, folder_path=path, folder=trail.take())
@@ -307,7 +307,9 @@ class _Walk:
         try:
             link = os.readlink(name, dir_fd=trail.here)
         except OSError:
-            raise _Refused(f"{_at(trail, name)} changed while it was read") from None
+            raise _Refused(
+                f"leads by {_at(trail, name)}, which changed while it was read"
+            ) from None
         parts = split_path(link)
         if link.startswith("/"):
             inside = _translate(parts, root)
@@ -342,4 +344,5 @@ def _told(path: str) -> str:
 
 
 def _at(trail: _Trail, name: str) -> str:
-    return printable(join_path((*trail.parts, name)))
+    path = printable(join_path((*trail.parts, name)))
+    return path if len(path) <= _SHOWN else f"…{path[-_SHOWN:]}"
