@@ -15,37 +15,9 @@ from preopen.capability import Access, Mount
 from preopen.cells.job import Binding, Run
 from preopen.cells.launch import ZygoteLauncher
 from preopen.outcome import Busy, CellLost, Returned, TimedOut
+from processes import children_of, cpu_seconds, gone, state_of
 
 pytestmark = pytest.mark.anyio
-
-
-def children_of(pid: int) -> set[int]:
-    """Return every living process below `pid`, zombies left out."""
-    found = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                fields = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[1]) == pid and fields[0] != "Z":
-                found |= {int(entry)} | children_of(int(entry))
-    return found
-
-
-async def gone(pids: set[int]) -> None:
-    """Wait until none of these processes lives."""
-    with anyio.fail_after(5):
-        while any(Path(f"/proc/{pid}").exists() and not is_zombie(pid) for pid in pids):
-            await anyio.sleep(0.01)
-
-
-def is_zombie(pid: int) -> bool:
-    """Whether a process has ended and waits for its parent."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def zygote_of(lab: Lab) -> int:
@@ -125,15 +97,9 @@ async def test_cancelled_call_kills_its_cell(lab: Lab) -> None:
 
 def busy_children() -> set[int]:
     """Return the processes below us that have used a tenth of a second of CPU: spinning guests."""
-    busy = set()
-    for pid in children_of(os.getpid()):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if fields[0] == "R" and int(fields[11]) >= 0.1 * os.sysconf("SC_CLK_TCK"):
-            busy.add(pid)
-    return busy
+    return {
+        p for p in children_of(os.getpid()) if state_of(p)[:1] == ["R"] and cpu_seconds(p) >= 0.1
+    }
 
 
 async def test_killed_zygote_loses_its_calls_and_the_next_ones_work(zygote_lab: Lab) -> None:

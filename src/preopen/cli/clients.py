@@ -1,4 +1,4 @@
-"""The entries that tell MCP clients how to start this server, as data. Pure but for `own_command`."""
+"""The entries that tell MCP clients how to start this server, as data."""
 
 import json
 import shlex

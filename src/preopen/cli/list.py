@@ -1,8 +1,8 @@
-"""`preopen list`: the tools that a client would be offered, and the refused ones with the reason."""
+"""`preopen list`: the tools that a client would be offered, and why others are not."""
 
 import click
 
-from preopen.cli.options import json_flag, policy_flags
+from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
@@ -11,18 +11,19 @@ from preopen.serving.loading import builtin_folder, load_registry
 from preopen.serving.registry import Registry
 
 
-@click.command("list")
+@click.command(
+    "list",
+    short_help="List the tools, and what each may reach.",
+    epilog=examples(
+        "preopen list",
+        "preopen list --workspace ~/src/app --allow read-only",
+        "preopen list --json",
+    ),
+)
 @policy_flags
 @json_flag
 def command(flags: Flags, *, as_json: bool) -> None:
-    """List the tools that a client would be offered, and what each may reach.
-
-    \b
-    Examples:
-      preopen list
-      preopen list --workspace ~/src/app --allow read-only
-      preopen list --json
-    """
+    """List the tools that a client would be offered, and what each may reach."""
     registry = load_registry(load_policy(flags, read_surroundings()))
     if as_json:
         say_json(registry_to_json(registry))

@@ -32,7 +32,8 @@ Examples:
   preopen call read path=README.md          one call, exactly as the server runs it
   preopen explain read                      what a tool may do, and why
 
-Exit codes: 0 done; 1 the tool or the check said no; 2 usage; 3 a policy or manifest was refused.
+\b
+Exit codes: 0 done, 1 the tool or the check said no, 2 usage, 3 a policy or manifest was refused.
 """
 
 
@@ -49,7 +50,10 @@ class Shell(click.Group):
         return verb
 
     def main(  # type: ignore[override]  # click's overloads say which return; ours never does
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any  # noqa: ANN401 - click's own
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,  # noqa: ANN401 - click's own
     ) -> NoReturn:
         """Run one verb and exit by its code."""
         extra["standalone_mode"] = False
@@ -57,11 +61,11 @@ class Shell(click.Group):
             result = super().main(args, prog_name or "preopen", **extra)
             sys.stdout.flush()
         except BaseException as error:  # noqa: BLE001 - the one place
-            sys.exit(_explain(error))
+            sys.exit(explain_error(error))
         sys.exit(result if isinstance(result, int) else DONE)
 
 
-def _explain(error: BaseException) -> int:  # noqa: PLR0911 - a code per kind
+def explain_error(error: BaseException) -> int:  # noqa: PLR0911 - a code per kind
     """Say on stderr what an error means, and return its exit code."""
     match error:
         case SystemExit(code=int(code)):
@@ -80,7 +84,7 @@ def _explain(error: BaseException) -> int:  # noqa: PLR0911 - a code per kind
             return BROKEN_PIPE
         case BaseExceptionGroup():
             # A task group wraps what its body raises: the first thing that went wrong is told.
-            return _explain(next(_leaves(error)))
+            return explain_error(next(_leaves(error)))
     if wants_traceback():
         traceback.print_exception(error)
     text = f"preopen itself failed: {type(error).__name__}: {error}"
@@ -105,7 +109,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 @click.version_option(__version__, prog_name="preopen", message="%(prog)s %(version)s")
 @click.pass_context
 def shell(context: click.Context) -> None:
-    """An MCP server whose tools are WebAssembly with the doors you opened, and no others."""
+    """Serve MCP tools that are WebAssembly with the doors you opened, and no others."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

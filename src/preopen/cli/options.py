@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeAlias
 
 import click
@@ -88,27 +89,16 @@ def policy_flags(verb: _Verb) -> _Verb:
     """Give a verb the flags over `preopen.toml`; it gets them as one `flags: Flags`."""
 
     @functools.wraps(verb)
-    def with_flags(  # noqa: ANN202 - what the verb returns
-        workspace: str | None,
-        manifests: tuple[str, ...],
-        variables: dict[str, str],
-        folders: dict[str, str],
-        allow: str | None,
-        without: tuple[str, ...],
-        policy_file: str | None,
-        **others: Any,  # noqa: ANN401 - the verb's own
-    ):
-        flags = Flags(
-            workspace=workspace,
-            manifests=manifests,
-            variables=variables,
-            folders=folders,
-            allow=allow,
-            without=without,
-            policy_file=policy_file,
-        )
-        return verb(flags=flags, **others)
+    def with_flags(**given: Any) -> Any:  # noqa: ANN401 - the verb's own, and what it returns
+        flags = Flags(**{each.name: given.pop(each.name) for each in fields(Flags)})
+        return verb(flags=flags, **given)
 
+    decorated: _Verb = with_flags
     for option in reversed(_FLAGS):
-        with_flags = option(with_flags)
-    return with_flags
+        decorated = option(decorated)
+    return decorated
+
+
+def examples(*lines: str) -> str:
+    """Return a verb's epilog: command lines that work, one each."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from preopen.capability import CEILINGS
-from preopen.cli.options import json_flag, policy_flags
+from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
 from preopen.policy.policy import Policy
@@ -13,18 +13,19 @@ from preopen.policy.settings import Flags, load_policy
 from preopen.tool.limits import format_limit
 
 
-@click.command("policy")
+@click.command(
+    "policy",
+    short_help="Show what is allowed, and where that was said.",
+    epilog=examples(
+        "preopen policy",
+        "preopen policy --allow read-only --folder docs=~/Documents",
+        "preopen policy --policy ./preopen.toml --json",
+    ),
+)
 @policy_flags
 @json_flag
 def command(flags: Flags, *, as_json: bool) -> None:
-    """Show the effective policy, and where each value came from: default, file or flag.
-
-    \b
-    Examples:
-      preopen policy
-      preopen policy --allow read-only --folder docs=~/Documents
-      preopen policy --policy ./preopen.toml --json
-    """
+    """Show the effective policy, and where each value came from: default, file or flag."""
     policy = load_policy(flags, read_surroundings())
     rows = list(_rows(policy))
     if as_json:

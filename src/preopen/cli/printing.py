@@ -56,9 +56,7 @@ def aligned(rows: Iterable[Sequence[str]], indent: str = "") -> list[str]:
     """Return each row as one line; every column but the last is as wide as its widest cell."""
     cells = [[" ".join(cell.split("\n")) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        indent + "  ".join(map(str.ljust, row, [*widths[:-1], 0])).rstrip() for row in cells
-    ]
+    return [indent + "  ".join(map(str.ljust, row, [*widths[:-1], 0])).rstrip() for row in cells]
 
 
 def fault_to_json(fault: Fault) -> dict[str, JsonValue]:

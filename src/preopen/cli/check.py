@@ -1,0 +1,124 @@
+"""`preopen check`: whether manifests, the operator's file and binaries are good, by doing it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import click
+
+from preopen.cells.compiling import compile_binary
+from preopen.cli.options import examples, json_flag, policy_flags
+from preopen.cli.printing import fault_to_json, say, say_json, warn
+from preopen.cli.surroundings import read_surroundings
+from preopen.errors import Fault, PolicyError, PreopenError
+from preopen.policy.settings import Flags, load_policy
+from preopen.serving.loading import Found, find_manifests, load_registry
+from preopen.serving.registry import Tool
+
+_REFUSED = 3
+_AT_ONCE = 2  # compilers; each uses every core that it finds
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was checked and what was found; no fault means that all is well."""
+
+    checked: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+@click.command(
+    "check",
+    short_help="Check manifests, their binaries and the policy.",
+    epilog=examples(
+        "preopen check",
+        "preopen check ./tools/weather.toml",
+        "preopen check --policy ./preopen.toml --json",
+    ),
+)
+@click.argument("manifests_named", metavar="[MANIFEST]...", nargs=-1)
+@policy_flags
+@json_flag
+def command(manifests_named: tuple[str, ...], flags: Flags, *, as_json: bool) -> int:
+    """Check manifests (files, or folders of them), their binaries, and the operator's file.
+
+    Without MANIFEST: all that this policy would serve. Every binary is really compiled.
+    A manifest that this policy refuses is a fault, too, and exits with 3.
+    """
+    findings = Findings()
+    try:
+        _check(manifests_named, flags, findings)
+    except PolicyError as error:
+        findings.faults += error.faults
+    if as_json:
+        say_json(
+            {
+                "ok": not findings.faults,
+                "checked": findings.checked,
+                "faults": [fault_to_json(fault) for fault in findings.faults],
+                "warnings": findings.warnings,
+                "left_out": findings.left_out,
+            }
+        )
+    else:
+        _say(findings)
+    return _REFUSED if findings.faults else 0
+
+
+def _check(named: tuple[str, ...], flags: Flags, findings: Findings) -> None:
+    policy = load_policy(flags, read_surroundings())
+    files = {origin for origin in policy.origins.values() if origin.endswith(".toml")}
+    findings.checked += sorted(files)
+    found = find_manifests(policy) if not named else tuple(_named(named))
+    registry = load_registry(policy, found)
+    findings.left_out += registry.left_out
+    findings.faults += [fault for tool in registry.refused for fault in tool.faults]
+    for tool in registry.tools.values():
+        findings.warnings += [f"{tool.manifest.file}: {warning}" for warning in tool.warnings]
+    anyio.run(_compile_all, list(registry.tools.values()), findings)
+
+
+def _named(written: Iterable[str]) -> Iterable[Found]:
+    for name in written:
+        path = Path(name)
+        files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+        if not files:
+            raise click.UsageError(f"{name} is a folder without a *.toml; name a manifest")
+        yield from (Found(file=file, builtin=False) for file in files)
+
+
+async def _compile_all(tools: list[Tool], findings: Findings) -> None:
+    limiter = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def compile_one(tool: Tool) -> None:
+        async with limiter:
+            try:
+                source = tool.source
+                await compile_binary(source.binary, source.read(), source.place)
+            except PreopenError as error:
+                findings.faults += error.faults
+
+    async with anyio.create_task_group() as tasks:
+        for source in {tool.source.binary: tool for tool in tools}.values():
+            tasks.start_soon(compile_one, source)
+    findings.checked += [tool.manifest.file for tool in tools]
+
+
+def _say(findings: Findings) -> None:
+    for fault in findings.faults:
+        warn(str(fault))
+    for warning in findings.warnings:
+        warn(f"warning: {warning}")
+    if findings.left_out:
+        warn(f"not checked, left out by --without: {', '.join(findings.left_out)}")
+    if findings.faults:
+        number = len(findings.faults)
+        warn(f"{number} fault{'' if number == 1 else 's'} found")
+        return
+    for place in findings.checked:
+        say(f"ok  {place}")
+    number = len(findings.checked)
+    say(f"{number} file{'' if number == 1 else 's'} checked; binaries match, compile and fit")

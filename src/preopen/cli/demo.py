@@ -1,0 +1,227 @@
+"""`make demo`: a real server, a real client and a sample project; what works, what is stopped.
+
+Everything lies in a temporary folder: nothing of yours is read, and nothing is left.
+"""
+
+import sys
+import tempfile
+import textwrap
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import click
+from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp_types import CallToolResult, TextContent
+
+from preopen import __version__
+from preopen.cli.clients import own_command
+from preopen.cli.main import explain_error
+from preopen.cli.printing import aligned, safe
+from preopen.serving.loading import builtin_folder
+
+_WIDTH: Final = 96
+_PROJECT: Final = {
+    "README.md": "# Lighthouse\n\nA small program that blinks.\n",
+    "notes.txt": "Buy a new lamp.\n",
+    "src/blink.py": "while True:\n    blink()\n",
+}
+_STOPPED_BY: Final = {
+    "Denied": "the path check, before any process was touched",
+    "TimedOut": "the clock: its process was killed",
+    "Exited": "its memory limit: memory.grow was refused",
+    "Returned": "its grant: WASI says errno 63, not permitted; Landlock would have been next",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """The client's session with the server, and the project that the server works in."""
+
+    session: ClientSession
+    project: Path
+
+    async def call(self, name: str, **arguments: str) -> CallToolResult:
+        """Call a tool; the result comes as the model would get it."""
+        return await self.session.call_tool(name, arguments)
+
+    def short(self, text: str) -> str:
+        """Return the text with the project's long path as a short one."""
+        folder = str(self.project.parent)
+        return safe(text.replace(folder, "…").replace(folder.removeprefix("/"), "…"))
+
+
+def main() -> None:
+    """Show what preopen does, in some seconds."""
+    with tempfile.TemporaryDirectory(prefix="preopen-demo-") as folder:
+        here = Path(folder).resolve()
+        _make_project(here)
+        try:
+            anyio.run(_run, here)
+        except BaseException as error:  # noqa: BLE001 - said in words, as every verb does
+            sys.exit(explain_error(error))
+
+
+def _make_project(here: Path) -> None:
+    for name, text in _PROJECT.items():
+        file = here / "project" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (here / "secret.txt").write_text("not part of the project\n")
+
+
+async def _run(here: Path) -> None:
+    async with _connected(here) as demo:
+        _say(f"preopen {__version__}: a server on stdio, a client, and a project in {here}/project")
+        await _show_tools(demo)
+        await _show_work(demo)
+        await _show_stopped(demo)
+        await _show_receipt(demo)
+    _say()
+    _say("The same for your own project:  preopen serve --workspace ~/your/project")
+
+
+@asynccontextmanager
+async def _connected(here: Path) -> AsyncIterator[Demo]:
+    command, *words = own_command()
+    guests = builtin_folder().parent / "wasm" / "demo"
+    words += ["serve", "--workspace", str(here / "project"), "--manifests", str(guests)]
+    folders = {
+        f"XDG_{kind}_HOME": str(here / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")
+    }
+    server = StdioServerParameters(command=command, args=words, env=folders)
+    log = here / "server.log"
+    with log.open("w") as errors:
+        try:
+            async with stdio_client(server, errors) as streams, ClientSession(*streams) as session:
+                await session.initialize()
+                yield Demo(session=session, project=here / "project")
+        except BaseException:
+            sys.stderr.write(log.read_text())
+            raise
+
+
+async def _show_tools(demo: Demo) -> None:
+    _head("The tools, as a client sees them")
+    tools = (await demo.session.list_tools()).tools
+    rows = []
+    for tool in tools:
+        meta: Mapping[str, Any] = tool.meta or {}
+        grants = "; ".join(meta["preopen/grants"]) or "nothing"
+        rows.append((tool.name, meta["preopen/level"], demo.short(grants)))
+    for line in aligned(rows):
+        _say(f"  {line}")
+
+
+async def _show_work(demo: Demo) -> None:
+    _head("Work inside the project")
+    await _show(demo, "list", path=".")
+    await _show(demo, "read", path="README.md")
+    await _show(demo, "write", path="src/lamp.py", content="lamp = 'new'\n")
+    written = (demo.project / "src/lamp.py").read_text().strip()
+    _say(f"    on the disk, src/lamp.py says: {written}")
+
+
+async def _show_stopped(demo: Demo) -> None:
+    _head("On purpose: what is stopped, and by what")
+    await _show_stop(demo, "A path outside", "read", path="../secret.txt")
+    await _show_stop(demo, "A tool that may read, and writes", "scribbler")
+    await _show_stop(demo, "A tool that never ends", "spinner")
+    await _show_stop(demo, "A tool that eats memory", "hog")
+    if not (demo.project / "scribbled.txt").exists() and _same(demo.project):
+        _say("  The project is as it was: no file more, none less, none changed.")
+
+
+def _same(project: Path) -> bool:
+    return all((project / name).read_text() == text for name, text in _PROJECT.items())
+
+
+async def _show_receipt(demo: Demo) -> None:
+    result = await demo.call("read", path="notes.txt")
+    receipt = _receipt(result)
+    _head("The receipt of one call:  read path=notes.txt")
+    memory = receipt["peak_memory_bytes"] / (1 << 20)
+    rows = [
+        ("outcome", receipt["outcome"]),
+        ("could reach", demo.short("; ".join(receipt["grants"]))),
+        ("process", "a fresh one, for this call alone"),
+        ("walls", ", ".join(receipt["walls"]) or "none"),
+        ("missing", "; ".join(receipt["walls_missing"]) or "none"),
+        (
+            "used",
+            f"{receipt['wall_time_ms']:.1f} ms, {receipt['cpu_time_ms']:.1f} ms CPU, "
+            f"{memory:.1f} MiB",
+        ),
+        ("sha256", receipt["sha256"]),
+    ]
+    for line in aligned(rows):
+        _say_wrapped(line, indent="  ", after=" " * 15)
+
+
+async def _show(demo: Demo, name: str, **arguments: str) -> None:
+    result = await demo.call(name, **arguments)
+    _say(f"  {_spelled(name, arguments)}")
+    for line in _lines(demo, result)[:5]:
+        _say(f"    {line}")
+
+
+async def _show_stop(demo: Demo, heading: str, name: str, **arguments: str) -> None:
+    result = await demo.call(name, **arguments)
+    _say(f"  {click.style(heading, bold=True)}:  {_spelled(name, arguments)}")
+    for line in _lines(demo, result)[:3]:
+        _say_wrapped(line, indent="    ", after="    ")
+    outcome = _receipt(result)["outcome"]
+    _say(f"    {click.style('stopped by', fg='green')} {_STOPPED_BY.get(outcome, outcome)}")
+
+
+def _spelled(name: str, arguments: Mapping[str, str]) -> str:
+    words = [
+        f"{key}={value.strip()!r}" if " " in value else f"{key}={value}"
+        for key, value in arguments.items()
+    ]
+    return click.style(" ".join([name, *words]), fg="cyan")
+
+
+def _receipt(result: CallToolResult) -> Mapping[str, Any]:
+    meta: Mapping[str, Any] = result.meta or {}
+    receipt: Mapping[str, Any] = meta["preopen/receipt"]
+    return receipt
+
+
+def _lines(demo: Demo, result: CallToolResult) -> list[str]:
+    texts = (block.text for block in result.content if isinstance(block, TextContent))
+    return [demo.short(line) for text in texts for line in text.splitlines() if line.strip()]
+
+
+def _head(text: str) -> None:
+    _say()
+    _say(click.style(text, bold=True, underline=True))
+
+
+def _say_wrapped(text: str, *, indent: str, after: str) -> None:
+    for line in _wrapped(text, indent, after):
+        _say(line)
+
+
+def _wrapped(text: str, indent: str, after: str) -> Iterator[str]:
+    # break_long_words: a sha256 or a path is never torn.
+    yield from textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=after,
+        drop_whitespace=True,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _say(text: str = "") -> None:
+    click.echo(text)  # it leaves the colours out where nobody sees them
+
+
+if __name__ == "__main__":
+    main()

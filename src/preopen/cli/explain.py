@@ -1,0 +1,171 @@
+"""`preopen explain TOOL`: what one tool may do, from the values that its calls are held to."""
+
+from collections.abc import Iterator
+
+import click
+
+from preopen.capability import LIMIT_KEYS, Access, Source
+from preopen.cli.finding import find_tool
+from preopen.cli.options import examples, json_flag, policy_flags
+from preopen.cli.printing import aligned, fault_to_json, say, say_json
+from preopen.cli.surroundings import read_surroundings
+from preopen.outcome import JsonValue
+from preopen.policy.policy import Policy
+from preopen.policy.settings import Flags, load_policy
+from preopen.serving.loading import load_registry
+from preopen.serving.registry import RefusedTool, Tool
+from preopen.tool.limits import format_limit
+
+_REFUSED = 3
+
+
+@click.command(
+    "explain",
+    short_help="Say what one tool may do, and why.",
+    epilog=examples(
+        "preopen explain read", "preopen explain my-tool --manifests ./tools --workspace ~/src/app"
+    ),
+)
+@click.argument("name", metavar="TOOL")
+@policy_flags
+@json_flag
+def command(name: str, flags: Flags, *, as_json: bool) -> int:
+    """Say what TOOL may do and why: its level, grants, limits, and what it cannot do."""
+    policy = load_policy(flags, read_surroundings())
+    tool = find_tool(load_registry(policy), name)
+    match tool:
+        case RefusedTool():
+            _explain_refused(tool, as_json=as_json)
+            return _REFUSED
+        case Tool() if as_json:
+            say_json(explanation_to_json(tool, policy))
+        case Tool():
+            say("\n".join(explain_tool(tool, policy)))
+    return 0
+
+
+def explain_tool(tool: Tool, policy: Policy) -> Iterator[str]:
+    """Yield the lines that explain an offered tool."""
+    yield f"{tool.name}: {tool.title}"
+    yield from _section("LEVEL", _level(tool))
+    yield from _section("MAY", tool.grants_text or ("nothing but compute on its arguments",))
+    yield from _section("NARROWED BY EACH CALL", _narrowing(tool))
+    yield from _section("CANNOT", _cannot(tool))
+    yield from _section("LIMITS OF ONE CALL", aligned(_limits(tool)))
+    yield from _section("RUNS IN", (_cell(tool, policy),))
+    yield from _section("FROM", aligned(_origin(tool)))
+    yield from _section("WARNINGS", tool.warnings)
+
+
+def explanation_to_json(tool: Tool, policy: Policy) -> dict[str, JsonValue]:
+    """Return the same as `--json` shows it."""
+    return {
+        "name": tool.name,
+        "title": tool.title,
+        "offered": True,
+        "level": tool.level.value,
+        "declared_level": tool.manifest.level.value,
+        "reasons": [
+            {"level": reason.level.value, "text": reason.text} for reason in tool.grants.reasons
+        ],
+        "grants": list(tool.grants_text),
+        "narrowed": list(_narrowing(tool)),
+        "cannot": list(_cannot(tool)),
+        "limits": [
+            {"key": key, "value": value, "from": source} for key, value, source in _limits(tool)
+        ],
+        "cell": "tool" if policy.calls_per_cell.get(tool.name, 1) > 1 else "call",
+        "manifest": tool.manifest.file,
+        "binary": tool.manifest.binary_path,
+        "sha256": tool.sha256,
+        "warnings": list(tool.warnings),
+    }
+
+
+def _explain_refused(tool: RefusedTool, *, as_json: bool) -> None:
+    if as_json:
+        faults = [fault_to_json(fault) for fault in tool.faults]
+        say_json({"name": tool.name, "offered": False, "manifest": tool.file, "faults": faults})
+        return
+    say(f"{tool.name} is not offered:")
+    for fault in tool.faults:
+        say(f"  {fault}")
+
+
+def _section(heading: str, lines: Iterator[str] | tuple[str, ...] | list[str]) -> Iterator[str]:
+    lines = list(lines)
+    if lines:
+        yield f"\n{heading}"
+        yield from (f"  {line}" for line in lines)
+
+
+def _level(tool: Tool) -> Iterator[str]:
+    declared = tool.manifest.level
+    yield (
+        f"{tool.level.value}: the highest of what it was granted; its manifest declares "
+        f"{declared.value}"
+    )
+    rows = [(f"  {reason.level.value}", reason.text) for reason in tool.grants.reasons]
+    yield from aligned(rows) if rows else ("  none       it was granted nothing",)
+
+
+def _narrowing(tool: Tool) -> Iterator[str]:
+    for directory in tool.grants.directories:
+        if not directory.narrow_to:
+            yield f"{directory.host_path}: not narrowed, every call gets all of it"
+            continue
+        names = " and ".join(f'"{name}"' for name in directory.narrow_to)
+        what = (
+            "the nearest folder that exists around it"
+            if directory.access is Access.WRITE
+            else "that one file, or that folder"
+        )
+        yield (
+            f"{directory.host_path}: a call that names a path in {names} gets {what}; "
+            "a call that names none gets all"
+        )
+
+
+def _cannot(tool: Tool) -> Iterator[str]:
+    """Yield what no grant opens. Clock and randomness are not here: every guest has them."""
+    grants = tool.grants
+    yield "reach the network: no socket, no name is looked up"
+    if not grants.directories:
+        yield "read or write any file"
+    elif all(directory.access is Access.READ for directory in grants.directories):
+        yield "write, create or remove any file; read any outside of what is named above"
+    else:
+        yield "read or write any file outside of what is named above"
+    if not any(variable.source is Source.HOST for variable in grants.environment):
+        yield "see your environment: no variable of the host is handed in"
+    yield "start a process, or signal one"
+    writes = any(directory.access is Access.WRITE for directory in grants.directories)
+    but = " but the files that it wrote" if writes else ""
+    yield f"leave anything behind{but}: its memory ends with its call"
+
+
+def _limits(tool: Tool) -> Iterator[tuple[str, str, str]]:
+    for key, field in LIMIT_KEYS.items():
+        number = getattr(tool.grants.limits, field)
+        source = "manifest" if key in tool.manifest.asked_limits else "default"
+        if number is None:  # cpu_time, which then follows wall_time
+            number, source = tool.grants.limits.cpu_seconds, "default: as wall_time, in seconds"
+        yield key, format_limit(key, number), source
+
+
+def _cell(tool: Tool, policy: Policy) -> str:
+    calls = policy.calls_per_cell.get(tool.name, 1)
+    if calls > 1:
+        return (
+            f"a walled process of this tool's own, for up to {calls} calls "
+            f"({policy.origins.get(f'cells.{tool.name}.calls_per_cell', 'default')})"
+        )
+    narrows = any(directory.narrow_to for directory in tool.grants.directories)
+    only = ", open only for what that call names" if narrows else ""
+    return f"a fresh walled process for every call{only}"
+
+
+def _origin(tool: Tool) -> Iterator[tuple[str, str]]:
+    yield "manifest", tool.manifest.file + (" (built in)" if tool.manifest.builtin else "")
+    yield "binary", tool.manifest.binary_path
+    yield "sha256", tool.sha256

@@ -1,0 +1,33 @@
+"""One tool by its name, or the usage error that says which names there are."""
+
+import difflib
+
+import click
+
+from preopen.serving.registry import RefusedTool, Registry, Tool
+
+
+def find_tool(registry: Registry, name: str) -> Tool | RefusedTool:
+    """Return the tool of that name, offered or refused.
+
+    Raises:
+        UsageError: there is none, or it was left out; close names are in the text.
+
+    """
+    if name in registry.tools:
+        return registry.tools[name]
+    for refused in registry.refused:
+        if refused.name == name:
+            return refused
+    if name in registry.left_out:
+        msg = f"{name} is left out by --without or [tools] without in preopen.toml"
+        raise click.UsageError(msg)
+    names = sorted({*registry.tools, *(refused.name for refused in registry.refused)})
+    raise click.UsageError(f"there is no tool {name!r}; {advice(name, names)}")
+
+
+def advice(name: str, names: list[str]) -> str:
+    """Return the close names, or all where none is close."""
+    if close := difflib.get_close_matches(name, names, n=3):
+        return f"did you mean {' or '.join(close)}?"
+    return f"there are {', '.join(names)}" if names else "there is none at all"

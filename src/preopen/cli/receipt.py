@@ -1,0 +1,36 @@
+"""A receipt as a person reads it. What a machine reads is serving/server.py's."""
+
+from collections.abc import Iterator
+
+from preopen.cli.printing import aligned
+from preopen.outcome import Receipt
+
+
+def receipt_lines(receipt: Receipt) -> list[str]:
+    """Return the receipt as aligned lines."""
+    return aligned(_rows(receipt))
+
+
+def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    usage = receipt.usage
+    yield "outcome", receipt.outcome
+    yield "reached", "; ".join(receipt.grants) or "nothing"
+    yield "cell", _CELLS.get(receipt.cell, receipt.cell)
+    if receipt.cell != "none":
+        yield "walls", ", ".join(receipt.walls) or "none"
+        if receipt.walls_missing:
+            yield "missing", "; ".join(receipt.walls_missing)
+        memory = f"{usage.peak_memory_bytes / (1 << 20):.1f} MiB ({usage.memory_of})"
+        yield (
+            "used",
+            (
+                f"{usage.wall_time_ms:.1f} ms, {usage.cpu_time_ms:.1f} ms CPU, {memory}, "
+                f"{usage.bytes_in} bytes in, {usage.bytes_out} out"
+            ),
+        )
+    for denial in receipt.denials:
+        yield "denied", str(denial)
+    yield "sha256", receipt.sha256
+
+
+_CELLS = {"call": "for this call alone", "tool": "of this tool", "none": "none was touched"}

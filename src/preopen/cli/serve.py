@@ -1,0 +1,148 @@
+"""`preopen serve`: the server on standard input and output; for a person, the clients' entries."""
+
+import importlib
+import os
+import pwd
+import signal
+import sys
+from pathlib import Path
+
+import anyio
+import click
+
+from preopen import __version__
+from preopen.cells.pool import Pool
+from preopen.cells.zygote import LaunchError
+from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
+from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag
+from preopen.cli.printing import say, say_json, warn
+from preopen.cli.starting import Launcher, open_cells, owner_of_cells, start_launcher
+from preopen.cli.surroundings import read_surroundings
+from preopen.errors import PreopenError
+from preopen.policy.policy import Policy
+from preopen.policy.settings import Flags, Surroundings, load_policy
+from preopen.serving.invocation import Invoker
+from preopen.serving.loading import load_registry
+from preopen.serving.registry import Registry
+
+
+@click.command(
+    "serve",
+    short_help="Serve an MCP client, or print the entry for it.",
+    epilog=examples(
+        "preopen serve --workspace ~/src/app          prints the entries to paste",
+        "preopen serve --workspace ~/src/app --json   the same for a machine",
+    ),
+)
+@click.option("--stdio", is_flag=True, help="Serve even where standard input is a terminal.")
+@click.option(
+    "--entries", is_flag=True, help="Print the entries for MCP clients, and do not serve."
+)
+@policy_flags
+@spawn_flag
+@json_flag
+def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: bool) -> None:
+    """Serve the tools to an MCP client over standard input and output.
+
+    A client starts this by itself. At a terminal there is no client: then it prints the entry that
+    each client wants, with these flags in it, and ends (--stdio serves all the same).
+    With --json it prints the entries as JSON: while serving, stdout belongs to the protocol.
+    """
+    around = read_surroundings()
+    policy = load_policy(flags, around)
+    if entries or as_json or (sys.stdin.isatty() and not stdio):
+        words = own_command() + serve_arguments(flags, policy, around)
+        _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
+        return
+    launcher = start_launcher(policy, spawn=spawn)
+    try:
+        registry = load_registry(policy)
+        # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
+        importlib.import_module("preopen.serving.server")
+        _announce(registry, policy, spawn=spawn)
+        anyio.run(_serve, launcher, registry, policy, around)
+    except KeyboardInterrupt:  # before there was a loop that hears of signals
+        pass
+    finally:
+        launcher.close()
+
+
+async def _serve(
+    launcher: Launcher, registry: Registry, policy: Policy, around: Surroundings
+) -> None:
+    # Not at the top: every other verb would wait for it, and so would the zygote.
+    from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
+    from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
+
+    async with open_cells(launcher, policy, around) as pool, anyio.create_task_group() as tasks:
+        invoke = Invoker(pool=pool, policy=policy)
+        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
+        tasks.start_soon(_end_on_signal, tasks.cancel_scope)
+        tasks.start_soon(_prepare_all, pool, registry)
+        await serve_stdio(server)
+        tasks.cancel_scope.cancel()
+
+
+async def _end_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
+
+
+async def _prepare_all(pool: Pool, registry: Registry) -> None:
+    """Compile ahead, so that no first call waits; a fault is told, and told again by each call."""
+    for tool in registry.tools.values():
+        try:
+            await pool.prepare(tool.source)
+        except (PreopenError, LaunchError) as error:
+            warn(f"preopen: {tool.name}: {error}")
+    for layer, why in pool.launcher.missing.items():
+        warn(f"preopen: a wall is missing on this machine: {layer}: {why}")
+
+
+def _announce(registry: Registry, policy: Policy, *, spawn: bool) -> None:
+    """Say in one line what is served, then each refusal."""
+    parts = [
+        f"preopen {__version__}",
+        f"workspace {policy.workspace or 'none'}",
+        f"{len(registry.tools)} tools offered, {len(registry.refused)} refused",
+    ]
+    if os.geteuid() == 0:
+        parts.append(f"started by root: cells run as {_name_of(owner_of_cells(policy))}")
+    parts += ["a fresh process for every call"] if spawn else []
+    warn("; ".join(parts))
+    if policy.workspace_problem:
+        warn(f"preopen: {policy.workspace_problem}")
+    for tool in registry.refused:
+        for fault in tool.faults:
+            warn(f"preopen: {tool.name} is refused: {fault}")
+
+
+def _name_of(owner: str) -> str:
+    if not owner:
+        return "root without its capabilities"
+    try:
+        name = pwd.getpwuid(int(owner.partition(":")[0])).pw_name
+    except KeyError:
+        name = owner
+    return f"{name} ({owner}), who owns the workspace"
+
+
+def _show_entries(entries: tuple[Entry, ...], policy: Policy, *, as_json: bool) -> None:
+    if as_json:
+        say_json(
+            {
+                entry.client: {"where": entry.where, "entry": entry.data, "text": entry.text}
+                for entry in entries
+            }
+        )
+        return
+    say("preopen is an MCP server: your client starts it and talks to it. Give it this entry.")
+    if policy.workspace_problem:
+        say(f"\nNo workspace yet: {policy.workspace_problem}.")
+    for entry in entries:
+        say(f"\n{entry.client}: {entry.where}\n")
+        say("\n".join(f"  {line}" for line in entry.text.splitlines()))
+    if policy.workspace is not None and not Path(policy.workspace, ".git").exists():
+        say(f"\nThe workspace is {policy.workspace}; --workspace names another one.")

@@ -1,0 +1,104 @@
+"""`preopen serve` as a client starts it: the probe as its tools, in a folder of a test's own."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcp import StdioServerParameters
+
+from lab import PROBES
+
+MANIFEST = """
+manifest = 1
+[tool]
+name = "{name}"
+title = "{name}"
+description = "Tries what its arguments say."
+level = "{level}"
+[binary]
+path = "{binary}"
+sha256 = "{sha256}"
+[run]
+args = ["{{words}}"]
+[input]
+required = ["words"]
+properties.words = {{ type = "array", items = {{ type = "string" }} }}
+{more}
+"""
+WORKSPACE = '[[directory]]\nhost = "${workspace}"\naccess = "read"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A workspace, a folder of manifests, and folders for preopen's own files."""
+
+    top: Path
+
+    @property
+    def work(self) -> Path:
+        """The workspace."""
+        return self.top / "my wörk space"
+
+    @property
+    def tools(self) -> Path:
+        """The folder of manifests."""
+        return self.top / "tools"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of whatever is started here."""
+        own = {f"XDG_{n}_HOME": str(self.top / n.lower()) for n in ("CONFIG", "STATE")}
+        # One cache for the whole run, so that nothing is compiled twice.
+        cache = os.environ.get("PREOPEN_TEST_CACHE", str(self.top / "cache"))
+        return {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": cache, **own}
+
+    def add(
+        self, name: str, *, kind: str = "module", level: str = "read-only", more: str = WORKSPACE
+    ) -> None:
+        """Add a manifest of the probe."""
+        binary = PROBES[kind]
+        shutil.copy(binary, self.tools / binary.name)
+        sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
+        text = MANIFEST.format(name=name, level=level, binary=binary.name, sha256=sha256, more=more)
+        (self.tools / f"{name}.toml").write_text(text)
+
+    def command(self, verb: str, *words: str) -> list[str]:
+        """Return the command line of a verb, with this site's workspace and tools."""
+        flags = ["--workspace", str(self.work), "--manifests", str(self.tools)]
+        return [sys.executable, "-m", "preopen.cli.main", verb, *flags, *words]
+
+    def parameters(self, *words: str) -> StdioServerParameters:
+        """Return how the SDK's client starts the server."""
+        command, *arguments = self.command("serve", *words)
+        return StdioServerParameters(command=command, args=arguments, env=self.env)
+
+    @contextmanager
+    def serving(self, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start the server with pipes, and end it whatever the test did."""
+        with subprocess.Popen(
+            self.command("serve", *words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.env,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def make_site(top: Path) -> Site:
+    """Make a site with a small project in it."""
+    site = Site(top)
+    (site.work / "sub").mkdir(parents=True)
+    (site.work / "a.txt").write_text("this is a\n")
+    (site.work / "sub" / "c.txt").write_text("this is c\n")
+    site.tools.mkdir()
+    return site
