@@ -43,7 +43,7 @@ def ask(
     return DirectoryAsk(key=key, host=host, guest=guest, access=Access(access), narrow_to=narrow_to)
 
 
-def manifest(*directories: DirectoryAsk, level: str = "dangerous", **more: Any) -> Manifest:
+def manifest(*directories: DirectoryAsk, level: str = "dangerous", **more: Any) -> Manifest:  # noqa: ANN401 - fields of many types
     """Return a manifest that asks for these directories, and declares enough by default."""
     values: dict[str, Any] = {
         "file": FILE,
@@ -111,7 +111,7 @@ def granted(*directories: Directory, paths: tuple[str, ...] = ()) -> tuple[Manif
 
 def open_descriptors() -> list[int]:
     """Return this process's descriptors, to see that none leaks."""
-    return sorted(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208 - numbers
+    return sorted(int(name) for name in os.listdir("/proc/self/fd"))
 
 
 def real(descriptor: int) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from policy.asks import directory, granted, open_descriptors, real
 
+from policy.asks import directory, granted, open_descriptors, real
 from preopen.capability import Access, Directory, Mount, Reach
 from preopen.outcome import Denial
 from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 
 Calls = Mapping[str, Any]
+Shape = tuple[str, str, str, set[str], list[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def denied(arguments: Calls, *directories: Directory, paths: tuple[str, ...] = (
     return answer
 
 
-def shape(mount: Mount) -> tuple[str, str, str, set[str], list[str]]:
+def shape(mount: Mount) -> Shape:
     """Return a mount as its descriptors and values say it: what is mounted, and where."""
     return (
         real(mount.folder),
@@ -101,7 +102,7 @@ def test_writing_mounts_the_nearest_existing_folder(path: str, tree: Path) -> No
 def test_no_argument_means_the_whole_grant(arguments: Calls, tree: Path) -> None:
     """Design §5: no argument: the whole grant, the first directory also as "."."""
     with narrowed(arguments, directory(tree, narrow_to=("path",))) as call:
-        whole = (str(tree), "tree", "read", {str(tree), "."}, [])
+        whole: Shape = (str(tree), "tree", "read", {str(tree), "."}, [])
         assert [whole] == [shape(m) for m in call.mounts]
         assert arguments == call.arguments
 
@@ -126,7 +127,7 @@ def test_second_directory_is_told_by_its_absolute_guest_path(tree: Path) -> None
 
 
 def test_only_the_directory_with_the_path_is_mounted(tree: Path) -> None:
-    """Design §5: workspace and ${folders} carry the same narrow_to, and a call needs one of them."""
+    """Design §5: workspace and ${folders} carry one narrow_to, and a call needs one of them."""
     docs = tree.parent / "docs"
     docs.mkdir()
     both = (directory(tree, narrow_to=("path",)), directory(docs, narrow_to=("path",)))
@@ -190,7 +191,7 @@ def test_path_open_to_write_beside_reading_is_mounted_to_write(tree: Path) -> No
 
 
 def test_files_of_one_folder_share_a_mount(tree: Path) -> None:
-    """Ours: every item of an array is narrowed; two mounts at one guest path would hide each other."""
+    """Ours: each item is narrowed; two mounts at one guest path would hide each other."""
     with narrowed(
         {"paths": ["a.txt", "sub/c.txt", "./b.txt", "a.txt"]}, directory(tree, narrow_to=("paths",))
     ) as call:
@@ -206,7 +207,7 @@ def test_folder_swallows_files_in_it_and_below(tree: Path) -> None:
     with narrowed(
         {"paths": ["sub/c.txt", ".", "a.txt", "sub"]}, directory(tree, narrow_to=("paths",))
     ) as call:
-        whole = (str(tree), "tree", "read", {str(tree), "."}, [])
+        whole: Shape = (str(tree), "tree", "read", {str(tree), "."}, [])
         assert [whole] == [shape(m) for m in call.mounts]
 
 
@@ -222,7 +223,7 @@ def test_folder_to_write_swallows_a_file_of_it_to_read(tree: Path) -> None:
     reads = directory(tree, narrow_to=("src",))
     writes = directory(tree, "write", narrow_to=("dst",))
     with narrowed({"src": "a.txt", "dst": "new.txt"}, reads, writes) as call:
-        whole = (str(tree), "tree", "write", {str(tree), "."}, [])
+        whole: Shape = (str(tree), "tree", "write", {str(tree), "."}, [])
         assert [whole] == [shape(m) for m in call.mounts]
 
 

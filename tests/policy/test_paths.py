@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from policy.asks import directory, open_descriptors, real
 
+from policy.asks import directory, open_descriptors, real
 from preopen.capability import Directory
 from preopen.outcome import Denial
-from preopen.policy import paths
 from preopen.policy.paths import Found, open_path, open_whole
 
 HOME = "/nowhere/home"
@@ -22,7 +21,7 @@ HOME = "/nowhere/home"
 
 @pytest.fixture
 def work(tree: Path) -> Directory:
-    """A grant to read the folder `work`."""
+    """Grant the folder `work` to read."""
     return directory(tree)
 
 
@@ -113,7 +112,7 @@ def test_path_in_a_second_directory_is_found(tree: Path) -> None:
 
 
 def test_operators_link_to_the_workspace_works(tree: Path, work: Directory) -> None:
-    """Ours: a person whose ~/app is a link writes ~/app/a.txt; the answer is walked all the same."""
+    """Ours: a person whose ~/app is a link writes ~/app/a.txt; it is walked all the same."""
     (tree.parent / "app").symlink_to(tree)
 
     assert str(tree / "a.txt") == host_path("~/app/a.txt", work, home=str(tree.parent))
@@ -227,6 +226,15 @@ def test_many_names_are_denied_before_they_stall_the_server(tree: Path, work: Di
     assert "steps" in denied("x/" * 20, work).reason
 
 
+def test_endless_chain_behind_an_alias_is_denied(tree: Path, work: Directory) -> None:
+    """Ours: a path that comes in from outside is looked up too, and may not end the server."""
+    (tree.parent / "alias").symlink_to(tree)
+    for number in range(1500):
+        (tree / f"l{number}").symlink_to(f"l{number + 1}")
+
+    assert "outside of what" in denied(f"{tree.parent}/alias/l0", work).reason
+
+
 def test_depth_of_a_walk_is_bounded(tree: Path, work: Directory) -> None:
     """Ours: each folder of a walk holds a descriptor of the server's."""
     (tree / Path(*["d"] * 130)).mkdir(parents=True)
@@ -284,7 +292,7 @@ def test_odd_names_are_names(name: str, tree: Path, work: Directory) -> None:
 
 def test_name_that_is_no_utf8_is_denied(tree: Path, work: Directory) -> None:
     """Ours: a guest's arguments are text, so such a name cannot be told to it."""
-    os.symlink(b"\xff", os.fsencode(tree / "link"))
+    (tree / "link").symlink_to(os.fsdecode(b"\xff"))
 
     assert "not UTF-8" in denied("link", work).reason
 
@@ -354,9 +362,36 @@ def test_swap_in_the_middle_of_a_walk_stays_inside(
             (tree / "moved" / "deep").symlink_to("/etc")
         return opened(name, flags, dir_fd=dir_fd)
 
-    monkeypatch.setattr(paths.os, "open", swap_then_open)
+    monkeypatch.setattr(os, "open", swap_then_open)
 
     assert "leads by the link" in denied("sub/deep/passwd", work).reason
+
+
+def test_link_that_changes_while_it_is_read_is_denied(
+    tree: Path, work: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours: a link that is none any more when its text is read ends the walk."""
+    (tree / "link").symlink_to("a.txt")
+    read = os.readlink
+
+    def swap_then_read(name: str, *, dir_fd: int | None = None) -> str:
+        (tree / "link").unlink()
+        return read(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "readlink", swap_then_read)
+    answer = open_path("link", [work], home=HOME)
+
+    assert isinstance(answer, Denial)
+    assert "which changed while it was read" in answer.reason
+
+
+def test_long_list_of_grants_is_cut(tree: Path) -> None:
+    """Ours: a message names five grants and counts the rest."""
+    folders = [tree / str(number) for number in range(8)]
+    for folder in folders:
+        folder.mkdir()
+
+    assert "and 3 more" in denied("/etc", *map(directory, folders)).reason
 
 
 def test_granted_folder_that_became_a_link_is_denied(tree: Path, work: Directory) -> None:
@@ -380,7 +415,7 @@ NAMES = ["..", ".", "", "a", "b", "f", "up", "out", "abs", "in", "self", "loop",
 
 @pytest.fixture(scope="module")
 def maze() -> Iterator[Path]:
-    """A grant full of links: inside, outward, circular, to itself; beside what nobody grants."""
+    """Make a grant full of links: inside, outward, circular, to itself."""
     with tempfile.TemporaryDirectory() as top:
         root = Path(top).resolve() / "grant"
         (root / "a" / "b" / "a").mkdir(parents=True)
@@ -405,7 +440,7 @@ def spellings(root: Path, names: Sequence[str], start: int) -> str:
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(names=st.lists(st.sampled_from(NAMES), max_size=12), start=st.integers(0, 5))
 def test_no_text_ever_leads_out(maze: Path, names: list[str], start: int) -> None:
-    """Design §5: whatever the path says, what is opened lies inside the grant, and is what it says."""
+    """Design §5: whatever the path says, what is opened lies inside, and is what it says."""
     before = open_descriptors()
     answer = open_path(
         spellings(maze, names, start), [directory(maze, guest="/guest")], home=str(maze.parent)
@@ -417,5 +452,5 @@ def test_no_text_ever_leads_out(maze: Path, names: list[str], start: int) -> Non
         assert Path(answer.host_path).is_relative_to(maze)
         assert Path(answer.host_path).resolve() == Path(answer.host_path)
         if start < 2:  # the kernel, which follows everything, comes to the same place
-            assert (maze / "/".join(names)).resolve() == Path(answer.host_path)
+            assert (maze / spellings(maze, names, start)).resolve() == Path(answer.host_path)
     assert before == open_descriptors()

@@ -12,7 +12,7 @@ from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, warn
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import Fault, PolicyError, PreopenError
-from preopen.policy.settings import Flags, load_policy
+from preopen.policy.settings import FILE_NAME, Flags, load_policy
 from preopen.serving.loading import Found, find_manifests, load_registry
 from preopen.serving.registry import Tool
 
@@ -69,9 +69,10 @@ def command(manifests_named: tuple[str, ...], flags: Flags, *, as_json: bool) ->
 
 
 def _check(named: tuple[str, ...], flags: Flags, findings: Findings) -> None:
-    policy = load_policy(flags, read_surroundings())
-    files = {origin for origin in policy.origins.values() if origin.endswith(".toml")}
-    findings.checked += sorted(files)
+    around = read_surroundings()
+    policy = load_policy(flags, around)
+    file = Path(around.cwd, flags.policy_file or Path(around.config_dir, FILE_NAME))
+    findings.checked += [str(file)] if file.exists() else []
     found = find_manifests(policy) if not named else tuple(_named(named))
     registry = load_registry(policy, found)
     findings.left_out += registry.left_out

@@ -8,7 +8,7 @@ import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,12 +29,50 @@ _PROJECT: Final = {
     "notes.txt": "Buy a new lamp.\n",
     "src/blink.py": "while True:\n    blink()\n",
 }
-_STOPPED_BY: Final = {
-    "Denied": "the path check, before any process was touched",
-    "TimedOut": "the clock: its process was killed",
-    "Exited": "its memory limit: memory.grow was refused",
-    "Returned": "its grant: WASI says errno 63, not permitted; Landlock would have been next",
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A call that is to be stopped: how it ends, what it says, what did that."""
+
+    heading: str
+    tool: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    outcome: str
+    says: str = ""
+    stopped_by: str
+
+
+# What tries something, how that must end, and what ended it.
+_ATTEMPTS: Final = (
+    Attempt(
+        heading="A path outside of the project",
+        tool="read",
+        arguments={"path": "../secret.txt"},
+        outcome="Denied",
+        stopped_by="the path check, before any process was touched",
+    ),
+    Attempt(
+        heading="A tool that may read, and writes",
+        tool="scribbler",
+        outcome="Returned",
+        says="errno 63",
+        stopped_by='its grant: errno 63 is WASI\'s "not permitted"; behind it stands Landlock',
+    ),
+    Attempt(
+        heading="A tool that never ends",
+        tool="spinner",
+        outcome="TimedOut",
+        stopped_by="the clock, which killed its process",
+    ),
+    Attempt(
+        heading="A tool that eats memory",
+        tool="hog",
+        outcome="Exited",
+        says="memory.grow was refused",
+        stopped_by="its memory limit, which the engine keeps",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,16 +165,16 @@ async def _show_work(demo: Demo) -> None:
 
 async def _show_stopped(demo: Demo) -> None:
     _head("On purpose: what is stopped, and by what")
-    await _show_stop(demo, "A path outside", "read", path="../secret.txt")
-    await _show_stop(demo, "A tool that may read, and writes", "scribbler")
-    await _show_stop(demo, "A tool that never ends", "spinner")
-    await _show_stop(demo, "A tool that eats memory", "hog")
-    if not (demo.project / "scribbled.txt").exists() and _same(demo.project):
-        _say("  The project is as it was: no file more, none less, none changed.")
+    before = _content(demo.project)
+    for attempt in _ATTEMPTS:
+        await _show_attempt(demo, attempt)
+    if _content(demo.project) != before:
+        raise RuntimeError("the project was changed, and nothing was to change it")
+    _say("  The project is as it was: no file more, none less, none changed.")
 
 
-def _same(project: Path) -> bool:
-    return all((project / name).read_text() == text for name, text in _PROJECT.items())
+def _content(project: Path) -> Mapping[str, str]:
+    return {str(file): file.read_text() for file in project.rglob("*") if file.is_file()}
 
 
 async def _show_receipt(demo: Demo) -> None:
@@ -144,17 +182,14 @@ async def _show_receipt(demo: Demo) -> None:
     receipt = _receipt(result)
     _head("The receipt of one call:  read path=notes.txt")
     memory = receipt["peak_memory_bytes"] / (1 << 20)
+    times = f"{receipt['wall_time_ms']:.1f} ms, {receipt['cpu_time_ms']:.1f} ms CPU"
     rows = [
         ("outcome", receipt["outcome"]),
         ("could reach", demo.short("; ".join(receipt["grants"]))),
         ("process", "a fresh one, for this call alone"),
         ("walls", ", ".join(receipt["walls"]) or "none"),
         ("missing", "; ".join(receipt["walls_missing"]) or "none"),
-        (
-            "used",
-            f"{receipt['wall_time_ms']:.1f} ms, {receipt['cpu_time_ms']:.1f} ms CPU, "
-            f"{memory:.1f} MiB",
-        ),
+        ("used", f"{times}, {memory:.1f} MiB"),
         ("sha256", receipt["sha256"]),
     ]
     for line in aligned(rows):
@@ -168,13 +203,17 @@ async def _show(demo: Demo, name: str, **arguments: str) -> None:
         _say(f"    {line}")
 
 
-async def _show_stop(demo: Demo, heading: str, name: str, **arguments: str) -> None:
-    result = await demo.call(name, **arguments)
-    _say(f"  {click.style(heading, bold=True)}:  {_spelled(name, arguments)}")
-    for line in _lines(demo, result)[:3]:
+async def _show_attempt(demo: Demo, attempt: Attempt) -> None:
+    result = await demo.call(attempt.tool, **attempt.arguments)
+    spelled = _spelled(attempt.tool, attempt.arguments)
+    _say(f"  {click.style(attempt.heading, bold=True)}:  {spelled}")
+    lines = _lines(demo, result)
+    for line in lines[:3]:
         _say_wrapped(line, indent="    ", after="    ")
     outcome = _receipt(result)["outcome"]
-    _say(f"    {click.style('stopped by', fg='green')} {_STOPPED_BY.get(outcome, outcome)}")
+    if outcome != attempt.outcome or attempt.says not in "".join(lines):
+        raise RuntimeError(f"{attempt.tool} was not stopped as it should be: {outcome}")
+    _say(f"    {click.style('stopped by', fg='green')} {attempt.stopped_by}")
 
 
 def _spelled(name: str, arguments: Mapping[str, str]) -> str:

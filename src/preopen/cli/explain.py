@@ -120,10 +120,9 @@ def _narrowing(tool: Tool) -> Iterator[str]:
             if directory.access is Access.WRITE
             else "that one file, or that folder"
         )
-        yield (
-            f"{directory.host_path}: a call that names a path in {names} gets {what}; "
-            "a call that names none gets all"
-        )
+        always = set(directory.narrow_to) & set(tool.input_schema.get("required", ()))
+        none = "" if always else "; a call that names none gets all"
+        yield f"{directory.host_path}: a call that names a path in {names} gets {what}{none}"
 
 
 def _cannot(tool: Tool) -> Iterator[str]:

@@ -49,6 +49,17 @@ class Shell(click.Group):
         verb: click.Command = importlib.import_module(f"preopen.cli.{cmd_name}").command
         return verb
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - a verb's exit code, or None
+        """Run the verb; a reader of ours that left early is met here, before click calls it 1."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is left in the buffer has no reader; at exit Python would complain about it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE
+        return result
+
     def main(  # type: ignore[override]  # click's overloads say which return; ours never does
         self,
         args: Sequence[str] | None = None,
@@ -59,13 +70,12 @@ class Shell(click.Group):
         extra["standalone_mode"] = False
         try:
             result = super().main(args, prog_name or "preopen", **extra)
-            sys.stdout.flush()
         except BaseException as error:  # noqa: BLE001 - the one place
             sys.exit(explain_error(error))
         sys.exit(result if isinstance(result, int) else DONE)
 
 
-def explain_error(error: BaseException) -> int:  # noqa: PLR0911 - a code per kind
+def explain_error(error: BaseException) -> int:
     """Say on stderr what an error means, and return its exit code."""
     match error:
         case SystemExit(code=int(code)):
@@ -78,10 +88,6 @@ def explain_error(error: BaseException) -> int:  # noqa: PLR0911 - a code per ki
         case PreopenError():
             warn(str(error))
             return REFUSED
-        case BrokenPipeError():
-            # What is left in the buffer has no reader; at exit Python would complain about it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return BROKEN_PIPE
         case BaseExceptionGroup():
             # A task group wraps what its body raises: the first thing that went wrong is told.
             return explain_error(next(_leaves(error)))

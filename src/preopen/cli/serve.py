@@ -5,7 +5,6 @@ import os
 import pwd
 import signal
 import sys
-from pathlib import Path
 
 import anyio
 import click
@@ -106,7 +105,7 @@ def _announce(registry: Registry, policy: Policy, *, spawn: bool) -> None:
     parts = [
         f"preopen {__version__}",
         f"workspace {policy.workspace or 'none'}",
-        f"{len(registry.tools)} tools offered, {len(registry.refused)} refused",
+        f"tools: {len(registry.tools)} offered, {len(registry.refused)} refused",
     ]
     if os.geteuid() == 0:
         parts.append(f"started by root: cells run as {_name_of(owner_of_cells(policy))}")
@@ -144,5 +143,5 @@ def _show_entries(entries: tuple[Entry, ...], policy: Policy, *, as_json: bool) 
     for entry in entries:
         say(f"\n{entry.client}: {entry.where}\n")
         say("\n".join(f"  {line}" for line in entry.text.splitlines()))
-    if policy.workspace is not None and not Path(policy.workspace, ".git").exists():
+    if policy.workspace is not None and policy.origins.get("workspace") == "default":
         say(f"\nThe workspace is {policy.workspace}; --workspace names another one.")

@@ -1,6 +1,7 @@
 """From a policy to a running Invoker: who the cells are, where compiled binaries lie."""
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,7 +31,8 @@ def owner_of_cells(policy: Policy) -> str:
 
 def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
     """Return a launcher that warms already. Call it on the main thread, before long imports."""
-    kind = SpawnLauncher if spawn else ZygoteLauncher
+    forks = sys.platform == "linux" and not spawn
+    kind = ZygoteLauncher if forks else SpawnLauncher
     launcher = kind(owner=owner_of_cells(policy))
     launcher.start()
     return launcher

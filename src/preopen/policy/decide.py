@@ -50,7 +50,8 @@ def decide(
 ) -> Offered | Refused:
     """Return what the tool may have under this policy, or why it is not offered.
 
-    `keep_out` are resolved folders of served manifests and binaries, where nothing may be written.
+    `keep_out` are resolved folders of served manifests and binaries, where nothing may be written;
+    nor in a folder of tools that is still empty, for a manifest put there would be served.
     """
     opened = [(a.key, each) for a in manifest.directories for each in _open(a, manifest, policy)]
     given = [(ask.key, _give(ask, manifest.file, policy)) for ask in manifest.environment]
@@ -63,7 +64,7 @@ def decide(
         *_check_interface(manifest, facts),
         *unusable,
         *(each for _, each in (*opened, *given) if isinstance(each, Fault)),
-        *_check_directories(directories, manifest.file, policy, keep_out),
+        *_check_directories(directories, manifest.file, policy, (*keep_out, *policy.tool_folders)),
         *_refuse_egress(manifest),
         *above,
         *check_level(manifest, reasons, policy),
@@ -182,8 +183,8 @@ def _closed_folder(ask: DirectoryAsk, host_path: str, policy: Policy) -> NamedFo
     if ask.access is Access.READ:
         return None
     by_name = named_folder(ask.host, policy)
-    if by_name is not None:
-        return by_name if by_name.access is Access.READ else None
+    if by_name is not None and by_name.access is Access.READ:
+        return by_name
     holders = [each for each in policy.folders if is_inside(host_path, each.host_path)]
     if any(each.access is Access.WRITE for each in holders):
         return None

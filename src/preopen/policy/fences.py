@@ -15,9 +15,10 @@ def check_fence(
     """Return why a folder may not be granted to write, naming it and what it touches, or None.
 
     `own_paths` are preopen's configuration, state, cache and policy file; `keep_out` the folders of
-    served manifests and binaries. The built-in tools lie in preopen's own package, so someone who
-    works on preopen, or keeps a virtual environment with it in the workspace, is refused too, and
-    rightly: whoever writes there decides what runs. The message says how out.
+    served manifests and binaries, and those that are searched for manifests. The built-in tools lie
+    in preopen's own package, so someone who works on preopen, or keeps a virtual environment with
+    it in the workspace, is refused too, and rightly: whoever writes there decides what runs. The
+    message says how out.
     """
     for own in own_paths:
         if _touches(host_path, own):

@@ -1,0 +1,30 @@
+"""Fixtures of the shell's tests: preopen's folders are temporary, one cache serves all of them."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.workshop import TOOLS, Workshop
+
+
+@pytest.fixture(scope="session")
+def shell_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache and one key for the whole run, so that each binary is compiled once."""
+    return tmp_path_factory.mktemp("shell")
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, shell_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    """Make a workspace with one file, the probe's tools, and folders of preopen's own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(shell_folders / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shell_folders / "cache"))
+    workspace, tools = tmp_path / "work", tmp_path / "tools"
+    workspace.mkdir()
+    tools.mkdir()
+    (workspace / "a.txt").write_text("this is a\n")
+    (tmp_path / "secret.txt").write_text("nobody grants this\n")
+    workshop = Workshop(workspace=workspace, tools=tools)
+    for name, (level, rest) in TOOLS.items():
+        workshop.add(name, level, rest)
+    return workshop

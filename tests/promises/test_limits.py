@@ -1,0 +1,267 @@
+"""`[limits]`: what every call is held to. Granted beside withheld, over both kinds of binary."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from preopen.cells.pool import Pool
+from preopen.policy.policy import Policy
+from preopen.serving.invocation import Answer
+from promises.harness import Guest, build, call, manifest, offer, probe, said, table
+
+pytestmark = pytest.mark.anyio
+keeps = pytest.mark.keeps
+
+WRITES = table("[directory]", host="${workspace}", access="write")
+MODULE = '(module {body} (func (export "_start") {code}))'
+COMPONENT = """(component
+  (core module $m {body} (func (export "run") (result i32) {code} (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $out (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $out)))"""
+DEEP = """(func $down (param i32)
+  (if (local.get 0) (then (call $down (i32.sub (local.get 0) (i32.const 1))))))"""
+
+
+def guest(folder: Path, kind: str, body: str = "", code: str = "") -> Guest:
+    """Return a command of this kind that holds `body` and runs `code`."""
+    text = {"module": MODULE, "component": COMPONENT}[kind]
+    return build(folder, text.format(body=body, code=code))
+
+
+async def run(pool: Pool, policy: Policy, kind: str, *words: str, **limits: str | int) -> Answer:
+    """Return the answer of the probe, with a folder to write in, under these limits."""
+    text = manifest(probe(kind), *words, rest=WRITES + table("limits", **limits))
+    return await call(pool, policy, text)
+
+
+@keeps("limits.wall_time", "granted")
+async def test_guest_that_is_quick_enough_ends_well(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: `wall_time`."""
+    assert "sleep 5: done\n" == said(await run(pool, policy, kind, "sleep", "5", wall_time="5s"))
+
+
+@keeps("limits.wall_time", "withheld")
+async def test_guest_that_sleeps_too_long_is_ended(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §3: SIGKILL is the deadline, in a host call as well."""
+    answer = await run(pool, policy, kind, "sleep", "900", wall_time="200ms")
+
+    assert "TimedOut" == answer.receipt.outcome
+    assert 'wall_time = "200ms"' in said(answer)
+
+
+@keeps("limits.cpu_time", "granted")
+async def test_guest_that_sleeps_uses_no_cpu_time(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: `cpu_time` counts the processor's time, not the clock's."""
+    answer = await run(pool, policy, kind, "sleep", "1100", cpu_time="1s")
+
+    assert "Returned" == answer.receipt.outcome
+
+
+@keeps("limits.cpu_time", "withheld")
+async def test_guest_that_spins_is_ended(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: TimedOut, naming cpu."""
+    answer = await run(pool, policy, kind, "spin", "", cpu_time="1s", wall_time="2500ms")
+
+    assert 'cpu_time = "1s"' in said(answer)
+
+
+@keeps("limits.memory", "granted")
+async def test_memory_within_its_limit_is_given(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: `memory`."""
+    assert "grow 40: done 40\n" == said(await run(pool, policy, kind, "grow", "40", memory="64MiB"))
+
+
+@keeps("limits.memory", "withheld")
+async def test_memory_past_its_limit_is_refused(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: by the Store's limits, and by RLIMIT_DATA behind them."""
+    answer = await run(pool, policy, kind, "grow", "40", memory="16MiB")
+
+    assert "grow 40: done" not in said(answer)
+
+
+@pytest.mark.parametrize(
+    ("stack", "outcome"),
+    [
+        pytest.param("2MiB", "Returned", marks=keeps("limits.stack", "granted")),
+        pytest.param("512KiB", "Trapped", marks=keeps("limits.stack", "withheld")),
+    ],
+)
+async def test_stack_is_as_deep_as_its_limit(
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, stack: str, outcome: str
+) -> None:
+    """Design §5: one engine per value."""
+    deep = guest(tmp_path, kind, DEEP, "(call $down (i32.const 40000))")
+    answer = await call(pool, policy, manifest(deep, rest=table("limits", stack=stack)))
+
+    assert outcome == answer.receipt.outcome
+
+
+@pytest.mark.parametrize(
+    ("elements", "outcome"),
+    [
+        pytest.param(1000, "Returned", marks=keeps("limits.table_elements", "granted")),
+        pytest.param(999, "Trapped", marks=keeps("limits.table_elements", "withheld")),
+    ],
+)
+async def test_table_is_as_long_as_its_limit(
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, elements: int, outcome: str
+) -> None:
+    """Design §5: Store limits."""
+    long = guest(tmp_path, kind, "(table 1000 funcref)")
+    text = manifest(long, rest=table("limits", table_elements=elements))
+
+    assert outcome == (await call(pool, policy, text)).receipt.outcome
+
+
+@pytest.mark.parametrize(
+    ("tables", "outcome"),
+    [
+        pytest.param(2, "Returned", marks=keeps("limits.tables", "granted")),
+        pytest.param(1, "Trapped", marks=keeps("limits.tables", "withheld")),
+    ],
+)
+async def test_tables_are_as_many_as_their_limit(
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, tables: int, outcome: str
+) -> None:
+    """Design §5: Store limits."""
+    two = guest(tmp_path, kind, "(table 1 funcref) (table 1 funcref)")
+    text = manifest(two, rest=table("limits", tables=tables))
+
+    assert outcome == (await call(pool, policy, text)).receipt.outcome
+
+
+@pytest.mark.parametrize(
+    ("instances", "outcome"),
+    [
+        pytest.param(2, "Returned", marks=keeps("limits.instances", "granted")),
+        pytest.param(1, "Trapped", marks=keeps("limits.instances", "withheld")),
+    ],
+)
+async def test_instances_are_as_many_as_their_limit(
+    pool: Pool, policy: Policy, tmp_path: Path, instances: int, outcome: str
+) -> None:
+    """Design §5: Store limits. A component has several instances; a module is one."""
+    one_more = '(core module $n) (core instance (instantiate $n)) (core module $m'
+    two = build(tmp_path, COMPONENT.format(body="", code="").replace("(core module $m", one_more))
+    text = manifest(two, rest=table("limits", instances=instances))
+
+    assert outcome == (await call(pool, policy, text)).receipt.outcome
+
+
+@keeps("limits.output", "granted")
+async def test_output_up_to_its_limit_is_whole(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: `output`."""
+    answer = await run(pool, policy, kind, "print", "swordfish", output=1000)
+
+    assert "swordfishprint swordfish: done\n" == said(answer)
+
+
+@keeps("limits.output", "withheld")
+async def test_output_past_its_limit_ends_the_call(pool: Pool, policy: Policy, kind: str) -> None:
+    """Design §5: counted in the cell, and capped in the server, which trusts no cell."""
+    answer = await run(pool, policy, kind, "print", "swordfish", output=5)
+
+    assert "OutputOverflow" == answer.receipt.outcome
+    assert "swordfish" not in said(answer)
+
+
+@pytest.mark.parametrize(
+    ("size", "whole"),
+    [
+        pytest.param(1000, True, marks=keeps("limits.stderr", "granted")),
+        pytest.param(100, False, marks=keeps("limits.stderr", "withheld")),
+    ],
+)
+async def test_stderr_is_as_long_as_its_limit(
+    pool: Pool, policy: Policy, kind: str, size: int, *, whole: bool
+) -> None:
+    """Design §5: cut in the cell, and capped in the server."""
+    answer = await run(pool, policy, kind, "warn", "a" * 500, "exit", "1", stderr=size)
+
+    _, _, stderr = said(answer).partition("Its stderr ended with:")
+
+    assert "aaa" in stderr
+    assert whole == ("a" * 500 in stderr)
+
+
+@pytest.mark.parametrize(
+    ("size", "done"),
+    [
+        pytest.param("1MiB", True, marks=keeps("limits.file_size", "granted")),
+        pytest.param(8, False, marks=keeps("limits.file_size", "withheld")),
+    ],
+)
+async def test_file_is_as_long_as_its_limit(
+    pool: Pool, policy: Policy, kind: str, size: str | int, *, done: bool
+) -> None:
+    """Design §5: the guest's own error, EFBIG."""
+    answer = await run(pool, policy, kind, "write", "new.txt", file_size=size)
+
+    assert done == ("write new.txt: done" in said(answer))
+
+
+@pytest.mark.parametrize(
+    ("most", "enough"),
+    [
+        pytest.param(400, True, marks=keeps("limits.open_files", "granted")),
+        pytest.param(64, False, marks=keeps("limits.open_files", "withheld")),
+    ],
+)
+async def test_open_files_are_as_many_as_their_limit(
+    pool: Pool, policy: Policy, kind: str, most: int, *, enough: bool
+) -> None:
+    """Design §5: RLIMIT_NOFILE; the guest sees an error of its own."""
+    answer = await run(pool, policy, kind, "open", "a.txt", open_files=most)
+    opened = int(said(answer).split()[3])
+
+    assert enough == (opened > 100)
+
+
+async def second_call(pool: Pool, policy: Policy, **limits: int) -> Answer:
+    """Return the answer of a call that comes while another of its tool runs."""
+    rest = table("limits", **limits)
+    slow = manifest(probe("module"), "sleep", "1500", rest=rest)
+    quick = manifest(probe("module"), "env", "X", rest=rest)
+    await pool.prepare(offer(slow, policy).source)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call, pool, policy, slow)
+        while not pool.permits.running:
+            await anyio.sleep(0)
+        answer = await call(pool, policy, quick)
+        tasks.cancel_scope.cancel()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "outcome"),
+    [
+        pytest.param(2, "Returned", marks=keeps("limits.concurrency", "granted")),
+        pytest.param(1, "Busy", marks=keeps("limits.concurrency", "withheld")),
+    ],
+)
+async def test_calls_at_once_are_as_many_as_their_limit(
+    pool: Pool, policy: Policy, concurrency: int, outcome: str
+) -> None:
+    """Design §5: Busy, with when to retry."""
+    answer = await second_call(pool, policy, concurrency=concurrency, queue=0)
+
+    assert outcome == answer.receipt.outcome
+
+
+@pytest.mark.parametrize(
+    ("queue", "outcome"),
+    [
+        pytest.param(1, "Returned", marks=keeps("limits.queue", "granted")),
+        pytest.param(0, "Busy", marks=keeps("limits.queue", "withheld")),
+    ],
+)
+async def test_calls_that_wait_are_as_many_as_their_limit(
+    pool: Pool, policy: Policy, queue: int, outcome: str
+) -> None:
+    """Design §5: Busy, with when to retry."""
+    answer = await second_call(pool, policy, concurrency=1, queue=queue)
+
+    assert outcome == answer.receipt.outcome
