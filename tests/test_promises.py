@@ -1,7 +1,7 @@
-"""No promise without a keeper (design §4): each key that is accepted has something that enforces it.
+"""No promise without a keeper (design §4): for each key that is accepted, what enforces it.
 
-A key without a row here, a row without a function, a key without a test of what it grants and one of
-what it withholds, and a withheld test that passes with the key's enforcers off: each is red.
+A key without a row here, a row without a function, a key without a test of what it grants and one
+of what it withholds, and a withheld test that passes with the key's enforcers off: each is red.
 """
 
 import re
@@ -45,7 +45,7 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "tool.level": _LEVEL,
     "binary.path": _BINARY,
     "binary.sha256": _BINARY,
-    "run.interface": _EXPORT,
+    "run.interface": _EXPORT[1:],
     "run.export": _EXPORT,
     "run.args": _ARGS,
     "run.stdin": ("preopen.tool.template:_stdin",),

@@ -75,8 +75,12 @@ class Limits:
 
     @property
     def cpu_seconds(self) -> int:
-        """The CPU time that a call may use, in whole seconds, at least 1."""
-        return self.cpu_time_s or max(1, -(-self.wall_time_ms // 1000))
+        """The CPU time that a call may use, in whole seconds.
+
+        By default the wall time, rounded up, and one more: where a guest spins through both, the
+        limit that it was asked about ends it, and not whichever clock is read first.
+        """
+        return self.cpu_time_s or -(-self.wall_time_ms // 1000) + 1
 
 
 # How a limit is written in a manifest and in preopen.toml: its key, and the unit of its field.

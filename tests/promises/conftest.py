@@ -1,13 +1,13 @@
 """The pool of the promises' tests, and the mutation run: `pytest tests/promises --mutate`.
 
-That run takes the tests marked `keeps(key, "withheld")`, each with all enforcers of its key off, and
-turns its verdict round: what is still stopped then has no keeper in the table. Where a second wall
-stands behind the first, the test runs once more with only the first off, and must pass.
+That run takes the tests marked `keeps(key, "withheld")`, each with all enforcers of its key off,
+and turns its verdict round: what is still stopped then has no keeper in the table. Where a second
+wall stands behind the first, the test runs once more with only the first off, and must pass.
 """
 
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from promises import inside, outside
 from promises.patching import disable
 from test_promises import FIRST_WALLS, KEEPERS
 
-SECRET = "PREOPEN_TEST_SECRET"
+VARIABLE = "PREOPEN_TEST_VARIABLE"
 ALL, FIRST = "all-off", "first-off"
 SURVIVORS = pytest.StashKey[list[str]]()
 
@@ -76,9 +76,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[pytest.TestReport]:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn the verdict of a mutant round. Only a broken expectation kills one, no other error."""
-    report: pytest.TestReport = yield
+    report = yield
     if mode_of(item) != ALL or report.when != "call":
         return report
     if call.excinfo is None:
@@ -104,10 +104,10 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def secret() -> Iterator[str]:
-    """A variable of the server's that no manifest asks for, there before any zygote starts."""
+    """Set a variable of the server's that no manifest asks for, before any zygote starts."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, SECRET, "swordfish")
-        yield SECRET
+        patch.setitem(os.environ, VARIABLE, "swordfish")
+        yield VARIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,7 @@ async def mutated_pool(
 
 @pytest.fixture
 def pool(request: pytest.FixtureRequest, enforcers_off: list[str]) -> Pool:
-    """The pool of one test."""
+    """Return the pool of one test."""
     needs_own = ("preopen.sandbox.", "preopen.cells.start:")
     own = any(enforcer.startswith(needs_own) for enforcer in enforcers_off)
     pool: Pool = request.getfixturevalue("mutated_pool" if own else "shared_pool")
@@ -159,7 +159,7 @@ def pool(request: pytest.FixtureRequest, enforcers_off: list[str]) -> Pool:
 
 @pytest.fixture
 def policy(tree: Path) -> Policy:
-    """The operator's word in most tests: a workspace, and nothing else."""
+    """Return the operator's word in most tests: a workspace, and nothing else."""
     return Policy(workspace=str(tree))
 
 

@@ -136,9 +136,7 @@ async def test_variable_with_a_value_reaches_the_guest(
 
 
 @keeps("environment", "withheld")
-async def test_no_variable_is_inherited(
-    pool: Pool, policy: Policy, kind: str, secret: str
-) -> None:
+async def test_no_variable_is_inherited(pool: Pool, policy: Policy, kind: str, secret: str) -> None:
     """Design §8: nothing inherited, ever: the zygote has none to give, and a cell gives none."""
     assert "swordfish" == os.environ[secret]
     text = manifest(probe(kind), "environ", "-", rest=table("environment", TZ="UTC"))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from preopen.cells.pool import Pool
@@ -90,7 +91,7 @@ async def test_memory_past_its_limit_is_refused(pool: Pool, policy: Policy, kind
     ],
 )
 async def test_stack_is_as_deep_as_its_limit(
-    pool: Pool, policy: Policy, tmp_path: Path, kind: str, stack: str, outcome: str
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, *, stack: str, outcome: str
 ) -> None:
     """Design §5: one engine per value."""
     deep = guest(tmp_path, kind, DEEP, "(call $down (i32.const 40000))")
@@ -107,7 +108,7 @@ async def test_stack_is_as_deep_as_its_limit(
     ],
 )
 async def test_table_is_as_long_as_its_limit(
-    pool: Pool, policy: Policy, tmp_path: Path, kind: str, elements: int, outcome: str
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, *, elements: int, outcome: str
 ) -> None:
     """Design §5: Store limits."""
     long = guest(tmp_path, kind, "(table 1000 funcref)")
@@ -124,7 +125,7 @@ async def test_table_is_as_long_as_its_limit(
     ],
 )
 async def test_tables_are_as_many_as_their_limit(
-    pool: Pool, policy: Policy, tmp_path: Path, kind: str, tables: int, outcome: str
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, *, tables: int, outcome: str
 ) -> None:
     """Design §5: Store limits."""
     two = guest(tmp_path, kind, "(table 1 funcref) (table 1 funcref)")
@@ -144,7 +145,7 @@ async def test_instances_are_as_many_as_their_limit(
     pool: Pool, policy: Policy, tmp_path: Path, instances: int, outcome: str
 ) -> None:
     """Design §5: Store limits. A component has several instances; a module is one."""
-    one_more = '(core module $n) (core instance (instantiate $n)) (core module $m'
+    one_more = "(core module $n) (core instance (instantiate $n)) (core module $m"
     two = build(tmp_path, COMPONENT.format(body="", code="").replace("(core module $m", one_more))
     text = manifest(two, rest=table("limits", instances=instances))
 
@@ -229,7 +230,7 @@ async def second_call(pool: Pool, policy: Policy, **limits: int) -> Answer:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call, pool, policy, slow)
         while not pool.permits.running:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         answer = await call(pool, policy, quick)
         tasks.cancel_scope.cancel()
     return answer

@@ -170,12 +170,10 @@ async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:
         finally:
             os.close(watch)
         _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(
-            status
-        )  # reaped here: Popen must not wait again
+        process.returncode = os.waitstatus_to_exitcode(status)  # Popen must not wait again
         cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
         cell.record(End(status=status, cpu_ms=cpu_ms, max_rss_bytes=usage.ru_maxrss << 10))
     finally:
         if process.returncode is None:  # we are shutting down
             process.kill()
-            process.wait()
+            process.wait()  # noqa: ASYNC222 - killed, so it does not block; a zombie would stay else

@@ -25,7 +25,7 @@ from preopen.serving.loading import builtin_folder
 
 _WIDTH: Final = 96
 _PROJECT: Final = {
-    "README.md": "# Lighthouse\n\nA small program that blinks.\n",
+    "README.md": "# Lighthouse\nA small program that blinks.\n",
     "notes.txt": "Buy a new lamp.\n",
     "src/blink.py": "while True:\n    blink()\n",
 }
@@ -40,6 +40,7 @@ class Attempt:
     arguments: Mapping[str, str] = field(default_factory=dict)
     outcome: str
     says: str = ""
+    shown: int = 3  # lines of what the model would read
     stopped_by: str
 
 
@@ -63,6 +64,7 @@ _ATTEMPTS: Final = (
         heading="A tool that never ends",
         tool="spinner",
         outcome="TimedOut",
+        shown=1,
         stopped_by="the clock, which killed its process",
     ),
     Attempt(
@@ -118,8 +120,7 @@ async def _run(here: Path) -> None:
         await _show_work(demo)
         await _show_stopped(demo)
         await _show_receipt(demo)
-    _say()
-    _say("The same for your own project:  preopen serve --workspace ~/your/project")
+    _say("\nThe same for your own project:  preopen serve --workspace ~/your/project")
 
 
 @asynccontextmanager
@@ -166,11 +167,13 @@ async def _show_work(demo: Demo) -> None:
 async def _show_stopped(demo: Demo) -> None:
     _head("On purpose: what is stopped, and by what")
     before = _content(demo.project)
-    for attempt in _ATTEMPTS:
+    for number, attempt in enumerate(_ATTEMPTS):
+        if number:
+            _say()
         await _show_attempt(demo, attempt)
     if _content(demo.project) != before:
         raise RuntimeError("the project was changed, and nothing was to change it")
-    _say("  The project is as it was: no file more, none less, none changed.")
+    _say("\n  The project is as it was: no file more, none less, none changed.")
 
 
 def _content(project: Path) -> Mapping[str, str]:
@@ -188,7 +191,7 @@ async def _show_receipt(demo: Demo) -> None:
         ("could reach", demo.short("; ".join(receipt["grants"]))),
         ("process", "a fresh one, for this call alone"),
         ("walls", ", ".join(receipt["walls"]) or "none"),
-        ("missing", "; ".join(receipt["walls_missing"]) or "none"),
+        *([("missing", "; ".join(receipt["walls_missing"]))] if receipt["walls_missing"] else []),
         ("used", f"{times}, {memory:.1f} MiB"),
         ("sha256", receipt["sha256"]),
     ]
@@ -199,7 +202,7 @@ async def _show_receipt(demo: Demo) -> None:
 async def _show(demo: Demo, name: str, **arguments: str) -> None:
     result = await demo.call(name, **arguments)
     _say(f"  {_spelled(name, arguments)}")
-    for line in _lines(demo, result)[:5]:
+    for line in _lines(demo, result)[:6]:
         _say(f"    {line}")
 
 
@@ -208,7 +211,7 @@ async def _show_attempt(demo: Demo, attempt: Attempt) -> None:
     spelled = _spelled(attempt.tool, attempt.arguments)
     _say(f"  {click.style(attempt.heading, bold=True)}:  {spelled}")
     lines = _lines(demo, result)
-    for line in lines[:3]:
+    for line in [line for line in lines if not line.endswith(":")][: attempt.shown]:
         _say_wrapped(line, indent="    ", after="    ")
     outcome = _receipt(result)["outcome"]
     if outcome != attempt.outcome or attempt.says not in "".join(lines):

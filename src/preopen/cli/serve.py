@@ -122,10 +122,10 @@ def _name_of(owner: str) -> str:
     if not owner:
         return "root without its capabilities"
     try:
-        name = pwd.getpwuid(int(owner.partition(":")[0])).pw_name
+        name = f"{pwd.getpwuid(int(owner.partition(':')[0])).pw_name} ({owner})"
     except KeyError:
         name = owner
-    return f"{name} ({owner}), who owns the workspace"
+    return f"{name}, who owns the workspace"
 
 
 def _show_entries(entries: tuple[Entry, ...], policy: Policy, *, as_json: bool) -> None:

@@ -48,8 +48,8 @@ def find_manifests(policy: Policy) -> tuple[Found, ...]:
 def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Registry:
     """Return the tools that this policy offers of these manifests, and the refusals."""
     manifests, refused = _read_manifests(find_manifests(policy) if found is None else found)
-    wanted = [each for each in manifests if each.name not in policy.without]
-    left_out = tuple(each.name for each in manifests if each.name in policy.without)
+    dropped = _left_out(manifests, policy.without)
+    wanted = [each for each in manifests if each not in dropped]
     unique, doubles = _part_doubles(wanted)
     refused += doubles
     keep_out = _folders_of(unique)
@@ -62,7 +62,7 @@ def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Regis
     return Registry(
         tools=MappingProxyType(dict(sorted(tools.items()))),
         refused=tuple(refused),
-        left_out=left_out,
+        left_out=tuple(each.name for each in dropped),
     )
 
 
@@ -132,6 +132,16 @@ def _read_manifests(found: Iterable[Found]) -> tuple[list[Manifest], list[Refuse
                 RefusedTool(name=each.file.stem, file=str(each.file), faults=error.faults)
             )
     return manifests, refused
+
+
+def _left_out(manifests: list[Manifest], without: frozenset[str]) -> list[Manifest]:
+    """Return what `--without` drops: of a built-in's name only the built-in, which frees the name."""
+    builtin = {each.name for each in manifests if each.builtin}
+    return [
+        each
+        for each in manifests
+        if each.name in without and (each.builtin or each.name not in builtin)
+    ]
 
 
 def _part_doubles(manifests: list[Manifest]) -> tuple[list[Manifest], list[RefusedTool]]:

@@ -5,6 +5,7 @@ their places in that list. What comes *from* a cell is untrusted: `decode` answe
 valid in every field, or raises FrameError.
 """
 
+import functools
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -159,6 +160,16 @@ def encode(frame: Frame, beside: tuple[int, ...] = ()) -> tuple[bytes, tuple[int
     return PREFIX.pack(len(text), len(body), len(descriptors)) + text + body, descriptors
 
 
+@functools.cache
+def _as_header(binary: Binary) -> dict[str, Any]:
+    return asdict(binary)
+
+
+@functools.cache  # a handful of different ones in a server's life; 15 µs each time otherwise
+def _limits(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
+
+
 def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
     descriptors: list[int] = []
 
@@ -168,7 +179,7 @@ def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
         return descriptors.index(descriptor)
 
     header = {
-        "binary": asdict(call.binary),
+        "binary": _as_header(call.binary),
         "argv": call.argv,
         "environment": call.environment,
         "mounts": [
@@ -177,7 +188,7 @@ def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
         "rules": None
         if call.rules is None
         else [[place(r.descriptor), r.access, r.is_file] for r in call.rules],
-        "limits": asdict(call.limits),
+        "limits": _limits(call.limits),
         "calls_left": call.calls_left,
     }
     if len(descriptors) > MAX_DESCRIPTORS:
