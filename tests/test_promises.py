@@ -15,10 +15,12 @@ from typing import Final
 import pytest
 
 from preopen.capability import CEILINGS
+from promises import inside, outside
 from promises.leaves import schema_keys
 from promises.patching import find
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+IN_CELL: Final = "preopen.sandbox."
 
 _ARGS: Final = (
     "preopen.tool.template:_argv",
@@ -172,6 +174,14 @@ def test_every_enforcer_exists(enforcer: str) -> None:
     _, _, found = find(enforcer)
 
     assert callable(found) or isinstance(found, property)
+
+
+def test_every_enforcer_has_a_mutant_and_no_mutant_is_idle() -> None:
+    """Ours: what no run can switch off, no run can find missing."""
+    enforcers = {each for row in KEEPERS.values() for each in row}
+
+    assert enforcers == {*inside.MUTANTS, *outside.MUTANTS}
+    assert {each for each in enforcers if each.startswith(IN_CELL)} == {*inside.MUTANTS}
 
 
 @pytest.mark.parametrize("side", ["granted", "withheld"])

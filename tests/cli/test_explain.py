@@ -22,7 +22,7 @@ def test_a_limit_is_explained_with_where_it_came_from(workshop: Workshop) -> Non
     limits = {row["key"]: row for row in workshop.run_json("explain", "spin")["limits"]}
     assert limits["memory"] == {"key": "memory", "value": "32MiB", "from": "manifest"}
     assert limits["output"] == {"key": "output", "value": "1MiB", "from": "default"}
-    assert limits["cpu_time"]["value"] == "1s"
+    assert limits["cpu_time"]["value"] == "2s"
     assert limits["wall_time"]["value"] == "300ms"
 
 

@@ -19,7 +19,7 @@ from preopen.cells.pool import Pool, open_pool
 from preopen.policy.policy import Policy
 from promises import inside, outside
 from promises.patching import disable
-from test_promises import FIRST_WALLS, KEEPERS
+from test_promises import FIRST_WALLS, IN_CELL, KEEPERS
 
 VARIABLE = "PREOPEN_TEST_VARIABLE"
 ALL, FIRST = "all-off", "first-off"
@@ -118,7 +118,7 @@ def enforcers_off(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     key = keys_of(request.node, "withheld")[0]
     off = KEEPERS[key] if request.param == ALL else FIRST_WALLS[key]
     for enforcer in off:
-        if not enforcer.startswith("preopen.sandbox."):
+        if not enforcer.startswith(IN_CELL):
             disable(enforcer, key, outside.MUTANTS, monkeypatch.setattr)
     return list(off)
 
@@ -140,7 +140,7 @@ async def mutated_pool(
 ) -> AsyncIterator[Pool]:
     """Open a pool whose zygote, and so every cell, has a mutant's enforcers off."""
     key = keys_of(request.node, "withheld")[0]
-    inner = [enforcer for enforcer in enforcers_off if enforcer.startswith("preopen.sandbox.")]
+    inner = [enforcer for enforcer in enforcers_off if enforcer.startswith(IN_CELL)]
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     entry = inside.write_entry(tmp_path, key, inner)
     launcher = ZygoteLauncher(entry=entry)
@@ -151,7 +151,7 @@ async def mutated_pool(
 @pytest.fixture
 def pool(request: pytest.FixtureRequest, enforcers_off: list[str]) -> Pool:
     """Return the pool of one test."""
-    needs_own = ("preopen.sandbox.", "preopen.cells.start:")
+    needs_own = (IN_CELL, "preopen.cells.start:")
     own = any(enforcer.startswith(needs_own) for enforcer in enforcers_off)
     pool: Pool = request.getfixturevalue("mutated_pool" if own else "shared_pool")
     return pool

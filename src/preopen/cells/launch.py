@@ -176,4 +176,4 @@ async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:
     finally:
         if process.returncode is None:  # we are shutting down
             process.kill()
-            process.wait()  # noqa: ASYNC222 - killed, so it does not block; a zombie would stay else
+            process.wait()

@@ -148,7 +148,10 @@ def _limits(tool: Tool) -> Iterator[tuple[str, str, str]]:
         number = getattr(tool.grants.limits, field)
         source = "manifest" if key in tool.manifest.asked_limits else "default"
         if number is None:  # cpu_time, which then follows wall_time
-            number, source = tool.grants.limits.cpu_seconds, "default: as wall_time, in seconds"
+            number, source = (
+                tool.grants.limits.cpu_seconds,
+                "default: wall_time, rounded up, and 1s",
+            )
         yield key, format_limit(key, number), source
 
 
