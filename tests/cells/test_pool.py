@@ -27,6 +27,11 @@ def zygote_of(lab: Lab) -> int:
     return lab.pool.launcher._zygote.process.pid
 
 
+def network_of(pid: int | str) -> str:
+    """Return which network namespace a process is in."""
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
 async def run_many(lab: Lab, calls: list[tuple[str, ...]], **more: object) -> list[Run]:
     """Run the probe once per item, all at once; the answers stand in the order of the calls."""
     runs: list[Run | None] = [None] * len(calls)
@@ -96,9 +101,32 @@ async def test_cancelled_call_kills_its_cell(lab: Lab) -> None:
 
 
 def busy_children() -> set[int]:
-    """Return the processes below us that have used a tenth of a second of CPU: spinning guests."""
-    return {
-        p for p in children_of(os.getpid()) if state_of(p)[:1] == ["R"] and cpu_seconds(p) >= 0.1
+    """Return the processes below us that have used a second of CPU: no start takes that long."""
+    return {p for p in children_of(os.getpid()) if state_of(p)[:1] == ["R"] and cpu_seconds(p) >= 1}
+
+
+async def test_cells_share_their_zygotes_network_which_is_not_ours(zygote_lab: Lab) -> None:
+    """Ours: one empty namespace for all cells; receipts name the layer."""
+    lab = zygote_lab
+    await lab.say("module", "args", "")
+    zygote = zygote_of(lab)
+    if "namespaces" not in lab.runs[0].walls:
+        pytest.skip("this machine keeps user namespaces closed")
+    with anyio.fail_after(10):
+        while not (cells := children_of(zygote)):
+            await anyio.sleep(0.01)  # the spare for the next call
+
+    assert {network_of(zygote)} == {network_of(cell) for cell in cells}
+    assert network_of(zygote) != network_of("self")
+
+
+async def test_zygote_starts_with_nothing_of_ours_in_its_environment(zygote_lab: Lab) -> None:
+    """Design §3: what a cell could read of `/proc/self/environ` are three settings of libraries."""
+    await zygote_lab.say("module", "args", "")
+    environ = Path(f"/proc/{zygote_of(zygote_lab)}/environ").read_bytes()
+
+    assert {"TOKIO_WORKER_THREADS", "RUST_MIN_STACK", "MALLOC_ARENA_MAX"} == {
+        each.partition("=")[0] for each in environ.decode().split("\0") if each
     }
 
 

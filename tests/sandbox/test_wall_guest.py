@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from preopen.cells.start import ENVIRONMENT
+
 PROBE = Path(__file__).with_name("guest_probe.py")
 
 
@@ -19,7 +21,7 @@ def run_guest(**request: Any) -> Any:  # noqa: ANN401 - JSON
         text=True,
         check=False,
         timeout=40,
-        env={"TOKIO_WORKER_THREADS": "1"},
+        env=ENVIRONMENT,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

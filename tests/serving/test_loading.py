@@ -1,4 +1,4 @@
-"""Which manifests become tools: names, doubles, `--without`, and binaries that are not as pinned."""
+"""Which manifests become tools: names, doubles, `--without`, binaries that are not as pinned."""
 
 from pathlib import Path
 

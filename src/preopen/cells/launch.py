@@ -169,7 +169,7 @@ async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:
             await anyio.wait_readable(watch)
         finally:
             os.close(watch)
-        _, status, usage = os.wait4(process.pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)  # noqa: ASYNC222 - it has ended: no wait
         process.returncode = os.waitstatus_to_exitcode(status)  # Popen must not wait again
         cpu_ms = (usage.ru_utime + usage.ru_stime) * 1000
         cell.record(End(status=status, cpu_ms=cpu_ms, max_rss_bytes=usage.ru_maxrss << 10))

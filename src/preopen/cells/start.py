@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Final
 
 # All that the children find in their environment. By default wasmtime's runtime starts one thread
-# per core in every cell: 2 ms a call more on a machine with 64.
-ENVIRONMENT: Final = {"TOKIO_WORKER_THREADS": "1"}
+# per core in every cell: 2 ms a call more on a machine with 64. On a busy machine the thread for
+# file calls may not be idle yet when the next one comes, and another starts, under the call's
+# limits: by default its stack of 2 MiB and a heap of its own take the slack that `rlimits.py`
+# leaves, and the cell is aborted.
+ENVIRONMENT: Final = {
+    "TOKIO_WORKER_THREADS": "1",
+    "RUST_MIN_STACK": str(256 << 10),
+    "MALLOC_ARENA_MAX": "1",
+}
 
 # Isolated mode ignores the user's site-packages and PYTHON* variables, so the paths go along as an
 # argument: a `pip install --user` would not be found otherwise.

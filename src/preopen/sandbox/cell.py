@@ -16,7 +16,16 @@ from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.wall import Wall, WallError
 from preopen.wire.channel import Channel, ChannelClosed
-from preopen.wire.frames import Answer, Call, FrameError, Load, Ready
+from preopen.wire.frames import (
+    PREFIX,
+    Answer,
+    Call,
+    FrameError,
+    Load,
+    Ready,
+    decode,
+    encode,
+)
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 
 _STARTER_LIMITS = Limits()
@@ -55,9 +64,27 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
 
 
 def _warm(shelf: Shelf) -> None:
-    """Run a guest that starts no thread: what it touches is then resident when the call comes."""
-    engine, loaded = shelf.get(starter_binary(ASKS_ARGUMENTS))
-    run_command(engine, loaded, WasiConfig(), _STARTER_LIMITS)
+    """Do once what a call will do, as far as it starts no thread: read, mount nothing, run, answer.
+
+    What that touches is copied from the zygote now and not while somebody waits: of the 900 pages
+    that a cell makes its own, two thirds.
+    """
+    binary = starter_binary(ASKS_ARGUMENTS)
+    call = Call(
+        binary=binary,
+        argv=("warm",),
+        environment=(),
+        mounts=(),
+        rules=(),
+        limits=_STARTER_LIMITS,
+        calls_left=1,
+    )
+    data, _ = encode(call)
+    decode(data[PREFIX.size :], b"")
+    streams = Streams(1, 1, lambda _: None)
+    engine, loaded = shelf.get(binary)
+    run_command(engine, loaded, make_context(call, streams), _STARTER_LIMITS)
+    encode(Answer(end="exited", cpu_ms=_cpu_ms()))
 
 
 def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: bool) -> Answer:

@@ -2,10 +2,10 @@
 
 The order is the point of this file; every other that was tried fails:
 
-    ahead of need   tie to the parent
-                    namespaces
+    in the zygote   namespaces      (a spawned cell does these three itself, ahead of need)
                     capabilities    after the namespaces, which give every capability back
                     no-new-privs
+    ahead of need   tie to the parent
     on request      refuse threads  the next two bind the calling thread and those it starts later
                     landlock
                     seccomp
@@ -31,11 +31,20 @@ from preopen.sandbox.layer import Layer
 from preopen.sandbox.seccomp import Sockets
 from preopen.wire.frames import Rule
 
-__all__ = ["Layer", "Sockets", "Wall", "WallError", "probe_layers", "warm_up"]
+__all__ = ["Layer", "Sockets", "Wall", "WallError", "probe_layers"]
 
 
 class WallError(OSError):
     """Raised when a layer that this kernel has could not be put up. The cell must run no guest."""
+
+
+# What binds a process and all that it forks, in this order: a new user namespace gives every
+# capability back.
+_OF_THE_PROCESS: Mapping[Layer, Callable[[], None]] = {
+    Layer.NAMESPACES: netns.enter_namespaces,
+    Layer.CAPABILITIES: privileges.drop_capabilities,
+    Layer.NO_NEW_PRIVS: privileges.set_no_new_privs,
+}
 
 
 class Wall:
@@ -44,9 +53,9 @@ class Wall:
     After a WallError the wall is half built: the process must answer and leave.
     """
 
-    def __init__(self, missing: Collection[Layer]) -> None:
+    def __init__(self, missing: Collection[Layer], inherited: Collection[Layer] = ()) -> None:
         self._missing = frozenset(missing)
-        self._up: list[Layer] = []
+        self._up: list[Layer] = list(inherited)
         self._programs: Mapping[Sockets, bytes] = {}
         self._statm = -1
 
@@ -56,20 +65,40 @@ class Wall:
         return tuple(layer for layer in Layer if layer in self._up)
 
     @classmethod
-    def prepare(cls, missing: Collection[Layer], parent_pid: int) -> Self:
+    def prepare(
+        cls, missing: Collection[Layer], parent_pid: int, inherited: Collection[Layer] = ()
+    ) -> Self:
         """Do all that needs no request, in a process that `parent_pid` forked.
+
+        `inherited` are the layers that the parent put up over itself, which a fork takes along.
 
         Raises:
             WallError: a layer that is not in `missing` failed.
 
         """
-        wall = cls(missing)
+        wall = cls(missing, inherited)
         privileges.tie_to_parent(parent_pid)
-        wall._put_up(Layer.NAMESPACES, netns.enter_namespaces)
-        wall._put_up(Layer.CAPABILITIES, privileges.drop_capabilities)
-        wall._put_up(Layer.NO_NEW_PRIVS, privileges.set_no_new_privs)
+        wall._bind_process()
         wall._make_ready()
         return wall
+
+    @classmethod
+    def raise_for_children(cls, missing: Collection[Layer]) -> tuple[Layer, ...]:
+        """Put over the zygote what its cells then have by fork, and return which layers those are.
+
+        A network namespace costs 2 ms to make and to clear away, each time: more than the rest of a
+        cell's wall together. The cells of one zygote share its empty one, in which they may make no
+        socket; a cell that is to have a network will need one of its own.
+
+        Raises:
+            WallError: a layer that is not in `missing` failed.
+
+        """
+        with suppress(OSError):  # no table for this machine: `probe_layers` says so
+            _filters()
+        wall = cls(missing)
+        wall._bind_process()
+        return wall.layers
 
     def raise_(
         self,
@@ -127,6 +156,12 @@ class Wall:
             ),
         )
 
+    def _bind_process(self) -> None:
+        """Put up what binds this process and all that it forks, but for what it has already."""
+        for layer, act in _OF_THE_PROCESS.items():
+            if layer not in self._up:
+                self._put_up(layer, act)
+
     def _make_ready(self) -> None:
         """Open and build what the wall itself would be in the way of, or what takes time."""
         if Layer.SECCOMP not in self._missing:
@@ -144,12 +179,6 @@ class Wall:
         self._up.append(layer)
         if layer is Layer.LANDLOCK:
             self._up.extend(part for part in landlock.PARTS if part not in self._missing)
-
-
-def warm_up() -> None:
-    """Build in the zygote what every cell's wall is made of: its cells inherit it by fork."""
-    with suppress(OSError):  # no table for this machine: `probe_layers` says so
-        _filters()
 
 
 @contextmanager

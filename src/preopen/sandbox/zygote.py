@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from preopen.sandbox.cell import serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
+from preopen.sandbox.privileges import forbid_dumps
 from preopen.sandbox.process import become, end_with_parent
-from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers, warm_up
+from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, open_channel, open_pair
 from preopen.wire.frames import Fork, Forked, FrameError, Hello, Load, Loaded, Reaped
 
@@ -25,6 +26,7 @@ class Zygote:
 
     channel: Channel
     missing: dict[Layer, str]
+    inherited: tuple[Layer, ...]
     shelf: Shelf = field(default_factory=Shelf)
     cells: dict[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -73,7 +75,7 @@ class Zygote:
             try:
                 here.close()
                 self._forget_the_server()
-                start_cell(Channel(there), self.shelf, self.missing, zygote)
+                start_cell(Channel(there), self.shelf, self.missing, zygote, self.inherited)
             finally:
                 os._exit(70)  # EX_SOFTWARE: only a bug of ours gets here
         there.close()  # else a cell that dies gives no end of file
@@ -114,12 +116,18 @@ def greeting(missing: dict[Layer, str]) -> Hello:
     )
 
 
-def start_cell(channel: Channel, shelf: Shelf, missing: dict[Layer, str], parent: int) -> None:
+def start_cell(
+    channel: Channel,
+    shelf: Shelf,
+    missing: dict[Layer, str],
+    parent: int,
+    inherited: tuple[Layer, ...] = (),
+) -> None:
     """In a fresh process: build the wall as far as it goes ahead of need, then answer calls."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        wall = Wall.prepare(missing, parent)
+        wall = Wall.prepare(missing, parent, inherited)
     except WallError as error:
         sys.stderr.write(f"preopen: a cell could not prepare its wall: {error}\n")
         sys.stderr.flush()
@@ -144,8 +152,10 @@ def main(arguments: list[str]) -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C is for the server, which then closes our channel
     become(owner)
-    warm_up()
-    zygote = Zygote(open_channel(descriptor), {k: why for k, why in probe_layers().items() if why})
+    missing = {layer: why for layer, why in probe_layers().items() if why}
+    zygote = Zygote(open_channel(descriptor), missing, Wall.raise_for_children(missing))
+    forbid_dumps()  # nobody else's business either; a cell forked from here starts so
+    gc.disable()  # nothing here makes cycles, and a collection would copy what the cells share
     try:
         zygote.serve()
     except (ChannelClosed, FrameError):

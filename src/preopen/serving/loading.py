@@ -135,7 +135,7 @@ def _read_manifests(found: Iterable[Found]) -> tuple[list[Manifest], list[Refuse
 
 
 def _left_out(manifests: list[Manifest], without: frozenset[str]) -> list[Manifest]:
-    """Return what `--without` drops: of a built-in's name only the built-in, which frees the name."""
+    """Return what `--without` drops: of a built-in's name only the built-in, to free it."""
     builtin = {each.name for each in manifests if each.builtin}
     return [
         each

@@ -51,7 +51,8 @@ def explain_failure(manifest: Manifest, outcome: Outcome) -> Reply:
     """Return the reply for an outcome that is no result. Returned is one: `read_reply` reads it.
 
     What stdout held comes first, then what happened and the way out, then the tail of stderr. The
-    stdout of an InvalidResult is withheld: what must be checked before it leaves was found wanting.
+    stdout of an InvalidResult is withheld, but for the value that is wrong, shortened: what must
+    be checked before it leaves was found wanting.
     """
     texts = [_explain(manifest, outcome)]
     said: tuple[Block, ...] = ()
@@ -189,7 +190,7 @@ def _unfit(manifest: Manifest, outcome: InvalidResult) -> str:
     return (
         f"{manifest.name} ended well, but its result is not what its manifest promises "
         f"(stdout = {_quoted(manifest.run.stdout)}): {_line(outcome.problem)}.\n"
-        f"What it wrote ({_counted(len(outcome.stdout), 'byte')}) is withheld. "
+        f"Of what it wrote ({_counted(len(outcome.stdout), 'byte')}) no more is passed on. "
         "The tool itself needs mending; other arguments may avoid it."
     )
 
