@@ -1,104 +1,168 @@
-"""Rebuilds every guest of ours that this machine has toolchains for, and says which bytes changed.
+"""Builds the guest tools in Rust, says which bytes changed, and keeps the manifests' sha256 right.
 
-Usage: make wasm, or python wasm/build.py
+    python wasm/build.py [NAME ...]        all of them, or those named
+    python wasm/build.py --notices         only writes NOTICES.md anew
 
-An ordinary machine needs `rustup target add wasm32-wasip1 wasm32-wasip2`. Elsewhere RUSTC names a
-compiler that has both, CARGO_TARGET_WASM32_WASIP1_LINKER and ..._WASIP2_LINKER its linkers. The
-bytes of a tool whose binary changed are pinned anew in its manifest.
+It needs `cargo`, and a rustc with the target's standard library: on an ordinary machine
+`rustup target add wasm32-wasip1 wasm32-wasip2`. RUSTC and CARGO_TARGET_WASM32_WASIP1_LINKER, which
+cargo itself knows, name another compiler and linker. What it has no toolchain for, it leaves alone.
 """
 
+import argparse
 import hashlib
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-WASM = Path(__file__).resolve().parent
-ROOT = WASM.parent
-TARGET = ROOT / "build" / "wasm"
-MODULE, COMPONENT = "wasm32-wasip1", "wasm32-wasip2"
-# Crate, target, and the committed binary.
-BINARIES = (
-    ("read", MODULE, "read/read.wasm"),
-    ("list", MODULE, "list/list.wasm"),
-    ("write", MODULE, "write/write.wasm"),
-    ("probe", MODULE, "probe/probe.wasm"),
-    ("probe", COMPONENT, "probe/probe.component.wasm"),
-)
+import notices
+
+WASM: Final = Path(__file__).resolve().parent
+ROOT: Final = WASM.parent
+MANIFESTS: Final = ROOT / "tool_manifests"
+TARGET_FOLDER: Final = ROOT / "build" / "wasm"
+MODULE: Final = "wasm32-wasip1"
+RUSTC: Final = "1.85.1"  # what the committed bytes were built by; another version gives others
+SHA256_LINE: Final = re.compile(r'^(sha256 = ")[0-9a-fA-F]*(")', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """One binary: the package that makes it, its target, and where it is put."""
+
+    name: str
+    target: str
+    output: Path
 
 
 def main() -> int:
-    """Build each target, copy what changed, and write the notices."""
+    """Build, install, report; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--notices", action="store_true", help="only write NOTICES.md")
+    arguments = parser.parse_args()
     if shutil.which("cargo") is None:
-        print("cargo is not installed: nothing was rebuilt, and the committed binaries stay")
+        print("wasm: no cargo in PATH; nothing is built", file=sys.stderr)
         return 0
-    failed = 0
-    for target in (MODULE, COMPONENT):
-        mine = [(crate, file) for crate, its, file in BINARIES if its == target]
-        if not build(target, [crate for crate, _ in mine]):
-            print(f"{target}: not rebuilt (is the target installed?)")
-            failed += 1
+    if not arguments.notices:
+        binaries = [b for b in find_binaries() if not arguments.names or b.name in arguments.names]
+        unknown = set(arguments.names) - {binary.name for binary in binaries}
+        if unknown:
+            print(f"wasm: no tool is named {', '.join(sorted(unknown))}", file=sys.stderr)
+            return 2
+        build_all(binaries)
+        update_manifests()
+    notices.write(WASM, environment=build_environment())
+    return 0
+
+
+def find_binaries() -> Iterator[Binary]:
+    """Yield what there is to build: each member of the workspace that is a program."""
+    members = tomllib.loads((WASM / "Cargo.toml").read_text())["workspace"]["members"]
+    for name in sorted(members):
+        if (WASM / name / "src" / "main.rs").exists():
+            for number, target in enumerate(targets(WASM / name)):
+                end = ".component.wasm" if number else ".wasm"
+                yield Binary(name=name, target=target, output=WASM / name / f"{name}{end}")
+
+
+def targets(folder: Path) -> list[str]:
+    """Return the targets that a package's Cargo.toml names: a module's, by default alone."""
+    package = tomllib.loads((folder / "Cargo.toml").read_text())["package"]
+    named: list[str] = package.get("metadata", {}).get("preopen", {}).get("targets", [MODULE])
+    return named
+
+
+def build_all(binaries: list[Binary]) -> None:
+    """Build and install binaries, a cargo call for each target."""
+    environment = build_environment()
+    version = run(compiler(environment), "--version", environment=environment).split()[1]
+    if version != RUSTC:
+        print(f"wasm: rustc {version}, not {RUSTC}: expect every binary to change")
+    by_target: dict[str, list[Binary]] = {}
+    for binary in binaries:
+        by_target.setdefault(binary.target, []).append(binary)
+    for target, group in by_target.items():
+        missing = missing_toolchain(target, environment)
+        if missing:
+            print(f"wasm: {', '.join(b.name for b in group)} not built: {missing}")
             continue
-        for crate, file in mine:
-            update(TARGET / target / "release" / f"{crate}.wasm", WASM / file)
-    (WASM / "NOTICES.md").write_text(notices())
-    return 1 if failed else 0
+        build(target, group, environment)
+        for binary in group:
+            install(binary)
 
 
-def build(target: str, crates: list[str]) -> bool:
-    """Build some crates for one target, with bytes that do not depend on where this folder lies."""
-    rustc = os.environ.get("RUSTC", "rustc")
-    sysroot = subprocess.run(  # noqa: S603 - the compiler that the person named
-        [rustc, "--print", "sysroot"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    cargo_home = os.environ.get("CARGO_HOME", str(Path.home() / ".cargo"))
-    places = {str(WASM): "/wasm", sysroot: "/rust", cargo_home: "/cargo"}
-    flags = [f"--remap-path-prefix={old}={new}" for old, new in places.items() if old]
-    command = ["cargo", "build", "--release", "--locked", "--target", target]
-    command += [word for crate in crates for word in ("-p", crate)]
-    env = os.environ | {"CARGO_TARGET_DIR": str(TARGET), "RUSTFLAGS": " ".join(flags)}
-    return subprocess.run(command, cwd=WASM, env=env, check=False).returncode == 0  # noqa: S603 - our own
+def build(target: str, group: list[Binary], environment: dict[str, str]) -> None:
+    """Run cargo for one target, by the versions of Cargo.lock."""
+    packages = [word for binary in group for word in ("--package", binary.name)]
+    command = ("cargo", "build", "--release", "--locked", "--quiet", "--target", target)
+    subprocess.run([*command, *packages], cwd=WASM, env=environment, check=True)
 
 
-def update(built: Path, committed: Path) -> None:
-    """Copy a binary over the committed one where its bytes differ, and pin it anew."""
+def install(binary: Binary) -> None:
+    """Put a built binary into its place and say whether its bytes changed."""
+    built = TARGET_FOLDER / binary.target / "release" / f"{binary.name}.wasm"
     new = built.read_bytes()
-    old = committed.read_bytes() if committed.exists() else b""
-    if new == old:
-        print(f"{committed.relative_to(ROOT)}: the same {len(new)} bytes")
-        return
-    committed.write_bytes(new)
-    print(f"{committed.relative_to(ROOT)}: changed, {len(old)} -> {len(new)} bytes")
-    sha256 = hashlib.sha256(new).hexdigest()
-    manifest = ROOT / "tool_manifests" / f"{committed.stem}.toml"
-    if manifest.exists():
-        text = manifest.read_text()
-        pinned = re.sub(r'^sha256 = "[^"]*"', f'sha256 = "{sha256}"', text, flags=re.MULTILINE)
-        manifest.write_text(pinned)
-        print(f"{manifest.relative_to(ROOT)}: pins {sha256}")
+    old = binary.output.read_bytes() if binary.output.exists() else b""
+    state = "unchanged" if new == old else "CHANGED" if old else "new"
+    if new != old:
+        binary.output.write_bytes(new)
+    print(f"{binary.output.relative_to(ROOT)}: {len(new):,} bytes, {state}")
 
 
-def notices() -> str:
-    """Return the licences of every crate that is linked into a binary, texts included."""
-    command = ["cargo", "metadata", "--format-version=1", "--locked"]
-    command += ["--filter-platform", MODULE]
-    answer = subprocess.run(command, cwd=WASM, capture_output=True, check=True)  # noqa: S603 - our own
-    metadata = json.loads(answer.stdout)
-    crates = [p for p in metadata["packages"] if p["source"] is not None]
-    parts = ["# Notices\n", "Made by `wasm/build.py`: the crates linked into the binaries here.\n"]
-    texts: dict[str, list[str]] = {}
-    for crate in sorted(crates, key=lambda each: (each["name"], each["version"])):
-        name = f"{crate['name']} {crate['version']}"
-        parts.append(f"- {name}: {crate['license'] or 'see its text below'}")
-        for file in sorted(Path(crate["manifest_path"]).parent.glob("LICENSE*")):
-            if file.is_file():
-                texts.setdefault(file.read_text(errors="replace").strip(), []).append(name)
-    for text, names in texts.items():
-        parts.append(f"\n## {', '.join(names)}\n\n```text\n{text}\n```")
-    return "\n".join(parts) + "\n"
+def update_manifests() -> None:
+    """Write each binary's sha256 into the manifests that name it."""
+    for manifest in sorted(MANIFESTS.glob("*.toml")):
+        text = manifest.read_text(encoding="utf-8")
+        binary = manifest.parent / tomllib.loads(text)["binary"]["path"]
+        if WASM not in binary.resolve().parents or not binary.exists():
+            continue
+        digest = hashlib.sha256(binary.read_bytes()).hexdigest()
+        updated = SHA256_LINE.sub(rf"\g<1>{digest}\g<2>", text, count=1)
+        if updated != text:
+            manifest.write_text(updated, encoding="utf-8")
+            print(f"{manifest.relative_to(ROOT)}: sha256 = {digest}")
+
+
+def build_environment() -> dict[str, str]:
+    """Return this process's environment, with paths of this machine kept out of the binaries."""
+    environment = dict(os.environ)
+    run("cargo", "fetch", "--locked", "--quiet", environment=environment)  # so that it has paths
+    cargo_home = environment.get("CARGO_HOME") or str(Path.home() / ".cargo")
+    sysroot = run(compiler(environment), "--print", "sysroot", environment=environment)
+    # The last one that fits counts, so the widest come first.
+    remap = {str(ROOT): "/preopen", cargo_home: "/cargo", sysroot: "/rust"}
+    # Named for the registry that this machine fetches from, which may be a mirror.
+    remap |= {str(source): "/crates" for source in Path(cargo_home).glob("registry/src/*")}
+    flags = [f"--remap-path-prefix={old}={new}" for old, new in remap.items()]
+    environment["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(flags)
+    environment["CARGO_TARGET_DIR"] = str(TARGET_FOLDER)
+    return environment
+
+
+def missing_toolchain(target: str, environment: dict[str, str]) -> str:
+    """Return what is missing for a target, or ""."""
+    sysroot = run(compiler(environment), "--print", "sysroot", environment=environment)
+    if not (Path(sysroot) / "lib" / "rustlib" / target / "lib").is_dir():
+        return f"this rustc has no {target} (rustup target add {target})"
+    return ""
+
+
+def compiler(environment: dict[str, str]) -> str:
+    """Return the rustc that cargo will use."""
+    return environment.get("RUSTC", "rustc")
+
+
+def run(*command: str, environment: dict[str, str]) -> str:
+    """Return what a command prints."""
+    done = subprocess.run(command, env=environment, cwd=WASM, check=True, capture_output=True)
+    return done.stdout.decode().strip()
 
 
 if __name__ == "__main__":

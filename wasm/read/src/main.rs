@@ -1,60 +1,87 @@
-//! `read`: a text file as numbered lines, an image as an image, anything else by what it is.
-//!
-//! Prints one envelope. Streams: a file of any size is read in bounded memory.
+//! `read`: a file's lines, numbered, or an image. Writes an envelope, so that an image can be one.
 
+mod image;
 mod kind;
-mod lines;
+mod source;
+mod window;
 
-use base64::Engine as _;
-use common::{Arguments, explain, fail, size};
-use encoding_rs::{UTF_16BE, UTF_16LE};
-use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
+use std::process::ExitCode;
 
-const IMAGE_AT_MOST: u64 = 5 << 20; // what clients show; the manifest's `output` has room for its base64
-const UTF16_AT_MOST: u64 = 16 << 20; // is decoded whole
+use common::args::{self, Args};
+use common::fail::{self, Failure};
+use common::json::write_envelope;
+use common::names::shown;
+use common::place::Place;
+use common::size;
+use common::text;
 
-fn main() {
-    let arguments = Arguments::read();
-    let [path] = arguments.operands.as_slice() else { fail("read takes one path") };
-    let wanted = lines::Wanted {
-        first: arguments.number("offset", 1).max(1),
-        count: arguments.number("limit", 2000),
-    };
-    println!("{}", json!({ "content": content(path, &wanted) }));
+use window::{Wanted, Window};
+
+const HEAD: u64 = 8 << 10; // bytes from which text is told from everything else
+
+fn main() -> ExitCode {
+    fail::end(run())
 }
 
-fn content(path: &str, wanted: &lines::Wanted) -> Value {
-    let broken = |error| -> ! { fail(explain(path, &error)) };
-    let about = std::fs::metadata(path).unwrap_or_else(|error| broken(error));
-    if about.is_dir() {
-        fail(format!("{path} is a folder; list shows what is in it"));
+fn run() -> Result<(), Failure> {
+    let mut args = Args::read()?;
+    let wanted = Wanted {
+        offset: args.number("offset", 1, 1..=u64::MAX)?,
+        limit: args.number("limit", window::LINES, 1..=1_000_000)?,
+        column: args.number("column", 1, 1..=u64::MAX)?,
+    };
+    let place = Place::find(&args::only(args.finish()?, "path")?)?;
+    let file = open(&place)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    show(file, &wanted, &mut out)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::of(&shown(&place.given), &error))
+}
+
+fn open(place: &Place) -> Result<File, Failure> {
+    let name = shown(&place.given);
+    let data = std::fs::metadata(&place.path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing(place, &name),
+        _ => Failure::of(&name, &error),
+    })?;
+    if data.is_dir() {
+        return Err(format!("{name} is a folder: \"list\" shows what is in it").into());
     }
-    let mut file = File::open(path).unwrap_or_else(|error| broken(error));
+    File::open(&place.path).map_err(|error| Failure::of(&name, &error))
+}
+
+/// For a path that does not exist, the nearest folder that does is what the call has open.
+fn missing(place: &Place, name: &str) -> Failure {
+    match place.folder.as_str() {
+        "." => format!("{name} does not exist").into(),
+        folder => format!("{name} does not exist; the folder {} does", shown(folder)).into(),
+    }
+}
+
+fn show(mut file: File, wanted: &Wanted, out: &mut impl Write) -> io::Result<()> {
     let mut head = Vec::new();
-    file.by_ref().take(8192).read_to_end(&mut head).unwrap_or_else(|error| broken(error));
-    file.seek(SeekFrom::Start(0)).unwrap_or_else(|error| broken(error));
-    match kind::of(&head) {
-        kind::Kind::Empty => json!(format!("{path} is empty.")),
-        kind::Kind::Image(mime) if about.len() <= IMAGE_AT_MOST => {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).unwrap_or_else(|error| broken(error));
-            let data = base64::engine::general_purpose::STANDARD.encode(bytes);
-            json!([{ "type": "image", "data": data, "mimeType": mime }])
-        }
-        kind::Kind::Image(mime) => {
-            json!(format!("{path} is an image ({mime}) of {}; up to {} are shown.", size(about.len()), size(IMAGE_AT_MOST)))
-        }
-        kind::Kind::Binary(what) => json!(format!("{path} is {what}, {}; it is not shown as text.", size(about.len()))),
-        kind::Kind::Utf16 { big_endian } => {
-            let mut bytes = Vec::new();
-            file.take(UTF16_AT_MOST).read_to_end(&mut bytes).unwrap_or_else(|error| broken(error));
-            let (encoding, name) = if big_endian { (UTF_16BE, "UTF-16BE") } else { (UTF_16LE, "UTF-16LE") };
-            let text = encoding.decode(&bytes).0.into_owned();
-            let note = format!("[decoded from {name}]\n");
-            json!(note + &lines::show(Cursor::new(text.into_bytes()), wanted).unwrap_or_else(|error| broken(error)))
-        }
-        kind::Kind::Text => json!(lines::show(file, wanted).unwrap_or_else(|error| broken(error))),
+    (&file).take(HEAD).read_to_end(&mut head)?;
+    let length = file.metadata()?.len();
+    if head.is_empty() {
+        return write_envelope(out, "[empty file]");
     }
+    if let Some(format) = image::format(&head) {
+        file.rewind()?;
+        return image::show(file, length, format, out);
+    }
+    let encoding = match kind::binary(&head) {
+        None => text::sniff(&head),
+        Some(_) => None,
+    };
+    let Some(encoding) = encoding else {
+        let name = kind::binary(&head).unwrap_or("a binary file of unknown kind");
+        let size = size::short(length);
+        return write_envelope(out, &format!("[{name}, {size}: read shows text and images]"));
+    };
+    let mut window = Window::new(wanted);
+    file.rewind()?;
+    let is_whole = source::feed(&mut file, encoding, &mut window)?;
+    write_envelope(out, &window.text(encoding, is_whole))
 }
