@@ -7,14 +7,16 @@ import os
 import statistics
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 
-from bench.calls import Server, by_client, by_lines
+from bench.calls import Server, by_client, by_lines, measure
 
 TOOL_BOUND = "preopen = 1\n[cells.read]\ncalls_per_cell = 100\n"
 PAUSE_S = 0.02
+ROUNDS = 10
 
 
 def servers(top: Path) -> tuple[Server, Server, Server]:
@@ -50,14 +52,14 @@ async def main(calls: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as top:
         measured = servers(Path(top))
-        back_to_back = {each.name: await by_client(each, calls) for each in measured}
-        say(f"the SDK's client, {calls} calls without pause", back_to_back)
-        apart = {each.name: await by_client(each, calls // 4, PAUSE_S) for each in measured}
-        say(f"the SDK's client, {calls // 4} calls 20 ms apart", apart)
-        bare = {each.name: by_lines(each, calls) for each in measured}
-        say(f"a bare line client, {calls} calls without pause", bare)
-        bare = {each.name: by_lines(each, calls // 4, PAUSE_S) for each in measured}
-        say(f"a bare line client, {calls // 4} calls 20 ms apart", bare)
+        for title, connect in (("the SDK's client", by_client), ("a bare line client", by_lines)):
+            async with AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(connect(each)) for each in measured]
+                each = calls // ROUNDS
+                laps = await measure(clients, rounds=ROUNDS, calls=each)
+                say(f"{title}, {calls} calls without pause", laps)
+                laps = await measure(clients, rounds=ROUNDS, calls=each // 4, pause_s=PAUSE_S)
+                say(f"{title}, {calls // 4} calls 20 ms apart", laps)
 
 
 if __name__ == "__main__":

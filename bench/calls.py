@@ -3,8 +3,9 @@
 import json
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -21,58 +22,98 @@ class Server:
     arguments: dict[str, str]
 
 
-async def by_client(server: Server, calls: int, pause_s: float = 0.0) -> list[float]:
-    """Return what each call took, in ms, through the SDK's stdio client."""
-    parameters = StdioServerParameters(
-        command=server.command[0], args=list(server.command[1:]), env=server.env
-    )
-    laps = []
+@dataclass(slots=True, kw_only=True)
+class ByClient:
+    """The SDK's stdio client, connected."""
+
+    server: Server
+    client: Client
+
+    async def lap(self) -> float:
+        """Make one call and return what it took, in ms."""
+        started = time.perf_counter()
+        result = await self.client.call_tool(self.server.tool, self.server.arguments)
+        took = (time.perf_counter() - started) * 1000
+        assert not result.is_error, result
+        return took
+
+
+@dataclass(slots=True, kw_only=True)
+class ByLines:
+    """A client that writes and reads bare lines, and nothing between."""
+
+    server: Server
+    process: "subprocess.Popen[bytes]"
+    count: int = field(default=0)
+
+    async def lap(self) -> float:
+        """Make one call and return what it took, in ms."""
+        params = {"name": self.server.tool, "arguments": self.server.arguments}
+        self.count += 1
+        started = time.perf_counter()
+        answer = self.ask({"id": self.count, "method": "tools/call", "params": params})
+        took = (time.perf_counter() - started) * 1000
+        assert not answer["result"].get("isError"), answer
+        return took
+
+    def tell(self, message: dict[str, object]) -> None:
+        """Write one message."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, message: dict[str, object]) -> dict[str, dict[str, object]]:
+        """Write one message and read its answer."""
+        assert self.process.stdout is not None
+        self.tell(message)
+        answer: dict[str, dict[str, object]] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@asynccontextmanager
+async def by_client(server: Server) -> AsyncIterator[ByClient]:
+    """Start a server and connect the SDK's client."""
+    command, *arguments = server.command
+    parameters = StdioServerParameters(command=command, args=arguments, env=server.env)
     async with Client(parameters) as client:
-        for number in range(calls + calls // 10):  # the first tenth warms up
-            started = time.perf_counter()
-            result = await client.call_tool(server.tool, server.arguments)
-            lap = (time.perf_counter() - started) * 1000
-            assert not result.is_error, result
-            if number >= calls // 10:
-                laps.append(lap)
-            if pause_s:
-                await anyio.sleep(pause_s)
-    return laps
+        yield ByClient(server=server, client=client)
 
 
-def by_lines(server: Server, calls: int, pause_s: float = 0.0) -> list[float]:
-    """Return what each call took, in ms, written and read as bare lines."""
-    with subprocess.Popen(
+@asynccontextmanager
+async def by_lines(server: Server) -> AsyncIterator[ByLines]:
+    """Start a server and shake hands with it."""
+    with subprocess.Popen(  # noqa: ASYNC220 - nothing else runs here meanwhile
         list(server.command),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=server.env,
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        ask, answers = process.stdin, process.stdout
-
-        def say(message: dict[str, object]) -> None:
-            ask.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
-            ask.flush()
-
+        lines = ByLines(server=server, process=process)
         about = {"name": "bench", "version": "1"}
         hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": about}
-        say({"id": 0, "method": "initialize", "params": hello})
-        answers.readline()
-        say({"method": "notifications/initialized"})
-        laps = []
-        params = {"name": server.tool, "arguments": server.arguments}
-        for number in range(1, calls + calls // 10 + 1):
-            started = time.perf_counter()
-            say({"id": number, "method": "tools/call", "params": params})
-            answer = json.loads(answers.readline())
-            lap = (time.perf_counter() - started) * 1000
-            assert not answer["result"].get("isError"), answer
-            if number > calls // 10:
-                laps.append(lap)
-            if pause_s:
-                time.sleep(pause_s)
-        ask.close()
+        lines.ask({"id": 0, "method": "initialize", "params": hello})
+        lines.tell({"method": "notifications/initialized"})
+        try:
+            yield lines
+        finally:
+            process.communicate()
+
+
+async def measure(
+    clients: Sequence[ByClient | ByLines], *, rounds: int, calls: int, pause_s: float = 0.0
+) -> dict[str, list[float]]:
+    """Return what each call took, in ms, by server.
+
+    Round by round, each server in turn: what else the machine does meets all of them alike.
+    """
+    laps: dict[str, list[float]] = {client.server.name: [] for client in clients}
+    for number in range(rounds + 1):
+        for client in clients:
+            for _ in range(calls):
+                lap = await client.lap()
+                if number:  # the first round warms up
+                    laps[client.server.name].append(lap)
+                if pause_s:
+                    await anyio.sleep(pause_s)
     return laps

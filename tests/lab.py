@@ -13,7 +13,7 @@ from pathlib import Path
 
 import wasmtime
 
-from preopen.capability import Access, EnvVar, Limits, Mount, Reach, Source
+from preopen.capability import Access, EnvVar, Kept, Limits, Mount, Reach, Source
 from preopen.cells.cache import BinarySource, Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cells.job import Binding, Job, Run
@@ -86,6 +86,7 @@ class Lab:
         source: BinarySource,
         *words: str,
         mounts: tuple[Mount, ...] = (),
+        kept: tuple[Kept, ...] = (),
         env: dict[str, str] | None = None,
         stdin: bytes = b"",
         limits: Limits = QUICK,
@@ -103,6 +104,7 @@ class Lab:
                 EnvVar(name=n, value=v, source=Source.MANIFEST) for n, v in variables
             ),
             mounts=mounts,
+            kept=kept,
             limits=limits,
             binding=binding,
         )

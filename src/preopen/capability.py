@@ -161,3 +161,14 @@ class Mount:
     reach: Reach
     host_paths: tuple[str, ...]
     targets: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A file that one call may replace and whose mode is to survive that.
+
+    `folder` is an `O_PATH` descriptor of the folder that holds it, `name` its name in there.
+    """
+
+    folder: int
+    name: str

@@ -151,6 +151,7 @@ class Receipt:
 
     `grants` names what was reachable, never the wish; `cell` is "call", "tool" or "none" (no cell
     was touched); `walls` are the layers that stood, `walls_missing` those that this machine lacks.
+    `notes` says what the call changed unasked: whose a replaced file is.
     """
 
     outcome: str
@@ -161,3 +162,4 @@ class Receipt:
     walls_missing: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     denials: tuple[Denial, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -121,11 +121,11 @@ async def test_cells_share_their_zygotes_network_which_is_not_ours(zygote_lab: L
 
 
 async def test_zygote_starts_with_nothing_of_ours_in_its_environment(zygote_lab: Lab) -> None:
-    """Design §3: what a cell could read of `/proc/self/environ` are three settings of libraries."""
+    """Design §3: what a cell could read of `/proc/self/environ` are settings of libraries."""
     await zygote_lab.say("module", "args", "")
     environ = Path(f"/proc/{zygote_of(zygote_lab)}/environ").read_bytes()
 
-    assert {"TOKIO_WORKER_THREADS", "RUST_MIN_STACK", "MALLOC_ARENA_MAX"} == {
+    assert {"TOKIO_WORKER_THREADS", "RUST_MIN_STACK", "MALLOC_ARENA_MAX", "LD_BIND_NOW"} == {
         each.partition("=")[0] for each in environ.decode().split("\0") if each
     }
 

@@ -7,7 +7,7 @@ import pytest
 
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import Channel, ChannelClosed, open_pair
-from preopen.wire.frames import Answer, Binary, Fork, Forked, Frame, Load, Ready
+from preopen.wire.frames import Answer, Binary, Fork, Forked, Frame, Load
 
 pytestmark = pytest.mark.anyio
 BINARY = Binary(sha256="ab" * 32, kind="module", stack_bytes=1)
@@ -27,7 +27,7 @@ async def test_frames_and_their_descriptors_stay_together_in_one_read() -> None:
     reading, writing = os.pipe()
     sender.send(Fork(cell=1))
     sender.send(Forked(cell=2, pid=3), (reading, writing))
-    sender.send(Ready())
+    sender.send(Fork(cell=9))
     got: list[Frame] = []
     taken = []
     with anyio.fail_after(5):
@@ -35,7 +35,7 @@ async def test_frames_and_their_descriptors_stay_together_in_one_read() -> None:
             got.append(await receiver.receive())
             taken.append(receiver.taken)
 
-    assert [Fork(cell=1), Forked(cell=2, pid=3), Ready()] == got
+    assert [Fork(cell=1), Forked(cell=2, pid=3), Fork(cell=9)] == got
     assert [0, 2, 0] == [len(each) for each in taken]
     os.write(writing, b"x")
     assert os.read(taken[1][0], 1) == b"x"
@@ -84,7 +84,7 @@ async def test_end_of_the_peer_is_channel_closed_both_ways() -> None:
     with anyio.fail_after(5), pytest.raises(ChannelClosed):
         await channel.receive()
     with anyio.fail_after(5), pytest.raises(ChannelClosed):
-        await channel.send(Ready())
+        await channel.send(Fork(cell=9))
     channel.close()
 
 

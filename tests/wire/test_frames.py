@@ -20,7 +20,6 @@ from preopen.wire.frames import (
     Hello,
     Load,
     Loaded,
-    Ready,
     Reaped,
     Rule,
     decode,
@@ -52,7 +51,6 @@ FRAMES: list[Frame] = [
     Hello(layers=("seccomp",), missing={"landlock": "old kernel"}),
     Forked(cell=3, pid=77),
     Reaped(cell=3, status=9, cpu_ms=1.5, max_rss_bytes=1 << 20),
-    Ready(),
     CALL,
     Answer(end="exited", stdout=b"\xff\x00", stderr=b"e", cpu_ms=2, peak_memory_bytes=5),
 ]

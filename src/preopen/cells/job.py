@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from preopen.capability import EnvVar, Limits, Mount, Reach
+from preopen.capability import EnvVar, Kept, Limits, Mount, Reach
 from preopen.cells.cache import BinarySource
 from preopen.outcome import Outcome, Usage
 from preopen.wire.frames import Call, Rule
@@ -37,6 +37,7 @@ class Job:
     environment: tuple[EnvVar, ...]
     mounts: tuple[Mount, ...]
     limits: Limits
+    kept: tuple[Kept, ...] = ()
     exit_ok: tuple[int, ...] = (0,)
     binding: Binding | None = None
 
@@ -62,6 +63,7 @@ def make_call(job: Job, wall: tuple[Mount, ...] | None, calls_left: int) -> Call
         rules=None if wall is None else rules_for(wall),
         limits=job.limits,
         calls_left=calls_left,
+        kept=job.kept,
         stdin=job.stdin,
     )
 

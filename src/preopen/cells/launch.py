@@ -76,6 +76,9 @@ class ZygoteLauncher:
             self._zygote = None
 
     async def _ready(self) -> Zygote:
+        zygote = self._zygote
+        if zygote is not None and not zygote.lost and zygote.greeted.is_set():
+            return zygote
         async with self._starting:
             zygote = self._zygote
             if zygote is None or zygote.lost:

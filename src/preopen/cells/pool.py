@@ -23,7 +23,7 @@ from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
 from preopen.outcome import CellLost, TimedOut, Usage
 from preopen.wire.channel import ChannelClosed
-from preopen.wire.frames import Answer, FrameError, Load, Ready
+from preopen.wire.frames import Answer, FrameError, Load
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 
 SPARES = 2  # cells warmed ahead; each costs 3 ms of CPU to make and a few MB of its own
@@ -127,15 +127,12 @@ class Pool:
             with job.binding.open_whole() as whole:
                 await cell.channel.send(make_call(job, whole, cell.calls_left))
         cell.walled = True
-        while True:
-            match await cell.channel.receive():
-                case Answer() as answer:
-                    return answer
-                case Ready():
-                    continue
-                case frame:
-                    msg = f"a cell says no {type(frame).__name__}"
-                    raise FrameError(msg)
+        match await cell.channel.receive():
+            case Answer() as answer:
+                return answer
+            case frame:
+                msg = f"a cell says no {type(frame).__name__}"
+                raise FrameError(msg)
 
     async def _take(self, job: Job) -> Cell:
         """Return a living cell: one bound to this job's tool, else a spare, else a new one."""

@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-# All that the children find in their environment. By default wasmtime's runtime starts one thread
-# per core in every cell: 2 ms a call more on a machine with 64. On a busy machine the thread for
-# file calls may not be idle yet when the next one comes, and another starts, under the call's
-# limits: by default its stack of 2 MiB and a heap of its own take the slack that `rlimits.py`
-# leaves, and the cell is aborted.
+# All that the children find in their environment.
 ENVIRONMENT: Final = {
+    # By default wasmtime's runtime starts one thread per core in every cell: 2 ms a call more on a
+    # machine with 64.
     "TOKIO_WORKER_THREADS": "1",
+    # On a busy machine the thread for file calls may not be idle yet when the next one comes, and
+    # another starts, under the call's limits: by default its stack of 2 MiB and a heap of its own
+    # take the slack that `rlimits.py` leaves, and the cell is aborted.
     "RUST_MIN_STACK": str(256 << 10),
     "MALLOC_ARENA_MAX": "1",
+    # Symbols are looked up when the zygote starts, and not again in each cell.
+    "LD_BIND_NOW": "1",
 }
 
 # Isolated mode ignores the user's site-packages and PYTHON* variables, so the paths go along as an

@@ -30,6 +30,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
         )
     for denial in receipt.denials:
         yield "denied", str(denial)
+    for note in receipt.notes:
+        yield "note", note
     yield "sha256", receipt.sha256
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from preopen.capability import Grants, Mount
+from preopen.capability import Access, Grants, Mount
 from preopen.document import shown
 from preopen.outcome import Denial, JsonValue
 from preopen.policy.mounts import Draft, describe_mounts, draft, guest_path, merge
 from preopen.policy.paths import Found, open_path, open_whole
 from preopen.policy.places import describe_directories, holder, is_inside
+from preopen.policy.replaced import Replaceable, replaceable
 from preopen.policy.variables import FOLDERS
 from preopen.tool.manifest import Manifest
 
@@ -34,6 +35,7 @@ class Narrowed:
 
     mounts: tuple[Mount, ...]
     arguments: Mapping[str, JsonValue]
+    replaceable: tuple[Replaceable, ...]
     _open: list[int]
 
     def close(self) -> None:
@@ -80,7 +82,9 @@ def narrow(
             unless_done.pop_all()
     except _Denied as denied:
         return denied.denial
-    return Narrowed(mounts=mounts, arguments=told, _open=call.opened)
+    return Narrowed(
+        mounts=mounts, arguments=told, replaceable=tuple(call.replaceable), _open=call.opened
+    )
 
 
 class _Call:
@@ -93,6 +97,7 @@ class _Call:
         self._narrowing = {name for ask in manifest.directories for name in ask.narrow_to}
         self._allow = _way_out(manifest)
         self._home = home
+        self.replaceable: list[Replaceable] = []
         self._drafts: list[Draft] = []
         self._found: dict[str, Found] = {}
 
@@ -120,9 +125,12 @@ class _Call:
             reason = f'{shown(text)} is outside of what "{name}" may name: {inside}'
             raise _Denied(Denial(target=text, reason=reason, allow=self._allow))
         first = self._directories[0]
+        told = guest_path(found.host_path, directory, first)
         if narrows:
             self._drafts.append(draft(found, directory, first))
-        return guest_path(found.host_path, directory, first)
+        if narrows and directory.access is Access.WRITE and found.file is not None:
+            self.replaceable.append(replaceable(found.folder, found.file, found.host_path, told))
+        return told
 
     def _look_up(self, text: str) -> Found:
         if text in self._found:
@@ -151,6 +159,7 @@ class _Call:
         """Return the mounts, and close what none of them needs."""
         mounts = merge(self._drafts)
         needed = {descriptor for each in mounts for descriptor in (each.folder, *each.targets)}
+        needed |= {each.kept.folder for each in self.replaceable}
         for descriptor in [each for each in self.opened if each not in needed]:
             self.opened.remove(descriptor)
             os.close(descriptor)

@@ -4,8 +4,11 @@ Ahead of need: all that starts no thread. On the first call: mount, wall, thread
 single-use cell ends there; a tool-bound one takes further calls behind the wall that it has.
 """
 
+import functools
+import gc
 import os
 import resource
+from collections.abc import Iterable
 from typing import NoReturn
 
 from wasmtime import WasiConfig
@@ -14,6 +17,7 @@ from preopen.capability import Limits
 from preopen.sandbox.command import Ended, run_command
 from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
+from preopen.sandbox.modes import note_modes, restore_modes
 from preopen.sandbox.wall import Wall, WallError
 from preopen.wire.channel import Channel, ChannelClosed
 from preopen.wire.frames import (
@@ -22,7 +26,6 @@ from preopen.wire.frames import (
     Call,
     FrameError,
     Load,
-    Ready,
     decode,
     encode,
 )
@@ -45,8 +48,7 @@ def serve_cell(channel: Channel, shelf: Shelf, wall: Wall) -> NoReturn:
 
 
 def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
-    _warm(shelf)
-    channel.send(Ready())
+    rehearse(shelf)
     walled = False
     while True:
         match channel.receive():
@@ -59,20 +61,31 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
                 walled = True
                 if call.calls_left <= 1:
                     return
+                gc.enable()  # what one call leaves behind is not to be there in the hundredth
             case _:
                 return
 
 
-def _warm(shelf: Shelf) -> None:
+def rehearse(shelf: Shelf) -> None:
     """Do once what a call will do, as far as it starts no thread: read, mount nothing, run, answer.
 
-    What that touches is copied from the zygote now and not while somebody waits: of the 900 pages
-    that a cell makes its own, two thirds.
+    In a cell: what that touches is copied from the zygote now and not while somebody waits. In the
+    zygote, some times over: the interpreter then has its shortcuts for this code, and no cell has
+    to find them, each in pages of its own.
     """
-    binary = starter_binary(ASKS_ARGUMENTS)
+    call = decode(_rehearsal(), b"")
+    assert isinstance(call, Call)  # noqa: S101 - narrows the type
+    streams = Streams(1, 1, lambda _: None)
+    engine, loaded = shelf.get(call.binary)
+    run_command(engine, loaded, make_context(call, streams), call.limits)
+    encode(Answer(end="exited", cpu_ms=_cpu_ms()))
+
+
+@functools.cache  # filled in the zygote
+def _rehearsal() -> bytes:
     call = Call(
-        binary=binary,
-        argv=("warm",),
+        binary=starter_binary(ASKS_ARGUMENTS),
+        argv=("rehearsal",),
         environment=(),
         mounts=(),
         rules=(),
@@ -80,38 +93,47 @@ def _warm(shelf: Shelf) -> None:
         calls_left=1,
     )
     data, _ = encode(call)
-    decode(data[PREFIX.size :], b"")
-    streams = Streams(1, 1, lambda _: None)
-    engine, loaded = shelf.get(binary)
-    run_command(engine, loaded, make_context(call, streams), _STARTER_LIMITS)
-    encode(Answer(end="exited", cpu_ms=_cpu_ms()))
+    return data[PREFIX.size :]
 
 
-def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: bool) -> Answer:
-    before = _cpu_ms()
+class _Act:
+    """One call as its cell sees it: the streams, the modes to keep, the CPU time at its begin."""
 
-    def answer(end: str, ended: Ended, streams: Streams) -> Answer:
+    def __init__(self, channel: Channel, call: Call) -> None:
+        limits = call.limits
+        self.streams = Streams(limits.output_bytes, limits.stderr_bytes, self._overflow)
+        self._channel = channel
+        self._begin_ms = _cpu_ms()
+        self._noted = note_modes(call.kept)
+
+    def answer(self, end: str, ended: Ended) -> Answer:
+        """Return how the guest ended; the files that it replaced have their modes back by then."""
+        restore_modes(self._noted)
         return Answer(
             end=end,
             exit_code=ended.exit_code,
             reason=ended.trap,
-            cpu_ms=_cpu_ms() - before,
+            cpu_ms=_cpu_ms() - self._begin_ms,
             peak_memory_bytes=ended.peak_memory_bytes,
             memory_of=ended.memory_of,
-            stdout=bytes(streams.stdout),
-            stderr=streams.stderr,
+            stdout=bytes(self.streams.stdout),
+            stderr=self.streams.stderr,
         )
 
-    def overflow(streams: Streams) -> NoReturn:
+    def _overflow(self, _streams: Streams) -> NoReturn:
         # Within the guest's own write: the answer leaves from here, and the guest never gets back.
-        channel.send(answer("overflow", Ended(), streams))
+        self._channel.send(self.answer("overflow", Ended()))
         os._exit(0)
 
-    streams = Streams(call.limits.output_bytes, call.limits.stderr_bytes, overflow)
+
+def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: bool) -> Answer:
+    act = _Act(channel, call)
+    held = {kept.folder for kept in call.kept}
     try:
-        wasi = make_context(call, streams)
+        wasi = make_context(call, act.streams)
         if not walled:
-            _raise_wall(shelf, wall, call)
+            wall.raise_(call.rules or ())
+            _start_threads(shelf, call)
         wall.limit(
             cpu_seconds=call.limits.cpu_seconds,
             memory_bytes=call.limits.memory_bytes,
@@ -120,27 +142,32 @@ def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: b
             calls_left=call.calls_left - 1,
         )
     except (WallError, WasmtimeError, OSError) as error:
-        return answer("refused", Ended(trap=str(error)), streams)
+        return act.answer("refused", Ended(trap=str(error)))
     finally:
-        _close(
-            channel.taken
-        )  # mounted and ruled by now: the guest's process holds no second way to them
+        # Mounted and ruled by now: the guest's process needs no second way to them.
+        _close(set(channel.taken) - held)
     engine, loaded = shelf.get(call.binary)
     ended = run_command(engine, loaded, wasi, call.limits)
-    return answer("trapped" if ended.trap else "exited", ended, streams)
+    answer = act.answer("trapped" if ended.trap else "exited", ended)
+    _close(held)
+    return answer
 
 
-def _raise_wall(shelf: Shelf, wall: Wall, call: Call) -> None:
+def _start_threads(shelf: Shelf, call: Call) -> None:
+    """Have wasmtime start its threads: under the wall, that it binds them; before the limits.
+
+    A component that has filled its memory leaves no room for a thread's stack, and its next file
+    call would wait for ever. A module never takes that room: its Store counts its one memory.
+    """
+    if call.binary.kind == "module":
+        return
     starter = WasiConfig()
     starter.preopen_dir("/", "/", False)  # read-only, and gone before the guest
-    wall.raise_(call.rules or ())
-    # Under the wall, so that it binds them; before the limits, because a guest that has filled its
-    # memory leaves no room for a thread's stack, and its next file call would wait for ever.
     engine, loaded = shelf.get(starter_binary(ASKS_STATUS))
     run_command(engine, loaded, starter, _STARTER_LIMITS)
 
 
-def _close(descriptors: tuple[int, ...]) -> None:
+def _close(descriptors: Iterable[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
 

@@ -2,13 +2,17 @@
 
 import resource
 import sys
+from ctypes import POINTER, _Pointer, byref
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from wasmtime import Engine, ExitTrap, Memory, Store, Trap, WasiConfig, WasmtimeError
+from wasmtime import Engine, ExitTrap, Instance, Store, Trap, WasiConfig, WasmtimeError
+from wasmtime import _ffi as ffi
 
 from preopen.capability import Limits
 from preopen.sandbox.engine import Loaded, LoadedComponent, LoadedModule
 
+_Extern: TypeAlias = ffi.wasmtime_extern_t
 _RSS_UNIT = (
     1 if sys.platform == "darwin" else 1024
 )  # getrusage(2): kilobytes on Linux, bytes on macOS
@@ -47,20 +51,53 @@ def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig, limits: Limits
 
 
 def _run_module(store: Store, loaded: LoadedModule) -> Ended:
-    memory: Memory | None = None
+    memory: _Extern | None = None
     code, trap = 0, ""
     try:
-        exports = loaded.pre.instantiate(store).exports(store)
-        exported = exports.get("memory")
-        memory = exported if isinstance(exported, Memory) else None
-        exports["_start"](store)  # type: ignore[operator]  # the server's reader saw a function of that name
+        instance = loaded.pre.instantiate(store)
+        memory = _export(store, instance, b"memory", ffi.WASMTIME_EXTERN_MEMORY.value)
+        start = _export(store, instance, b"_start", ffi.WASMTIME_EXTERN_FUNC.value)
+        if start is None:  # the server's reader saw a function of that name
+            return Ended(trap="the module exports no function _start")
+        _call(store, start)
     except ExitTrap as exit_:
         code = exit_.code
     except (Trap, WasmtimeError) as error:
         trap = _first_line(error)
     if memory is None:
         return Ended(exit_code=code, trap=trap, peak_memory_bytes=_resident(), memory_of="process")
-    return Ended(exit_code=code, trap=trap, peak_memory_bytes=memory.data_len(store))
+    length = ffi.wasmtime_memory_data_size(_context(store), byref(memory.of.memory))
+    return Ended(exit_code=code, trap=trap, peak_memory_bytes=length)
+
+
+# What follows is `exports()` and `Func.__call__` of wasmtime-py without what a command has no use
+# for: they wrap every export and ask for each type, and half of a small guest's run went into that.
+# It needs the library's insides, which the pin in pyproject.toml holds still.
+
+
+def _export(store: Store, instance: Instance, name: bytes, kind: int) -> _Extern | None:
+    """Return an export by its name and kind, or None."""
+    found = ffi.wasmtime_extern_t()
+    raw = byref(instance._instance)  # noqa: SLF001 - as said above
+    if not ffi.wasmtime_instance_export_get(_context(store), raw, name, len(name), byref(found)):
+        return None
+    return found if found.kind == kind else None  # type: ignore[comparison-overlap]  # an int
+
+
+def _call(store: Store, function: _Extern) -> None:
+    """Call a function without parameters and results; the library checks that it is one."""
+    trap = POINTER(ffi.wasm_trap_t)()
+    error = ffi.wasmtime_func_call(
+        _context(store), byref(function.of.func), None, 0, None, 0, byref(trap)
+    )
+    if error:
+        raise WasmtimeError._from_ptr(error)  # noqa: SLF001 - as said above
+    if trap:
+        raise Trap._from_ptr(trap)  # noqa: SLF001 - as said above
+
+
+def _context(store: Store) -> "_Pointer[ffi.wasmtime_context_t]":
+    return store._context()  # noqa: SLF001 - as said above
 
 
 def _run_component(store: Store, loaded: LoadedComponent) -> Ended:

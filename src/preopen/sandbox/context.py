@@ -57,7 +57,8 @@ def make_context(call: Call, streams: Streams) -> WasiConfig:
     """
     wasi = WasiConfig()
     wasi.argv = list(call.argv)
-    wasi.env = call.environment
+    if call.environment:
+        wasi.env = call.environment
     wasi.stdout_custom = streams.write_stdout
     wasi.stderr_custom = streams.write_stderr
     _set_stdin(wasi, call.stdin)
@@ -76,8 +77,6 @@ def _preopen(wasi: WasiConfig, mount: Mount) -> None:
 def _set_stdin(wasi: WasiConfig, data: bytes) -> None:
     # wasmtime-py binds this C function and wraps it nowhere. It takes the vector over.
     vector = ffi.wasm_byte_vec_t()
-    buffer = (ctypes.c_ubyte * len(data)).from_buffer_copy(data)
-    ffi.wasm_byte_vec_new(
-        ctypes.byref(vector), len(data), ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ubyte))
-    )
+    start = ctypes.cast(ctypes.c_char_p(data), ctypes.POINTER(ctypes.c_ubyte))
+    ffi.wasm_byte_vec_new(ctypes.byref(vector), len(data), start)
     ffi.wasi_config_set_stdin_bytes(wasi.ptr(), ctypes.byref(vector))

@@ -5,6 +5,7 @@ fifos have no rule at all.
 """
 
 import enum
+import functools
 import os
 import struct
 from collections.abc import Collection, Iterable, Sequence
@@ -94,6 +95,7 @@ def missing_parts(abi: int) -> dict[Layer, str]:
     }
 
 
+@functools.cache  # flags are slow to combine, and a cell has none to combine for the first time
 def rights_for(access: Access, *, is_file: bool) -> Rights:
     """Return what a grant of this access allows below a folder, or on one file."""
     match access:
@@ -118,20 +120,32 @@ def handled_rights(abi: int, without: Collection[Layer]) -> Rights:
     return rights
 
 
+def make_ready(without: frozenset[Layer]) -> None:
+    """Ask and reckon what is the same for every cell: the zygote does it once for all of them.
+
+    Raises:
+        OSError: as `ask_abi`.
+
+    """
+    _ruleset_for(without)
+    for access in Access:
+        for is_file in (False, True):
+            rights_for(access, is_file=is_file)
+
+
 def restrict_self(
-    rules: Iterable[tuple[int, Rights]], tcp_ports: Sequence[int], without: Collection[Layer]
+    rules: Iterable[tuple[int, Rights]], tcp_ports: Sequence[int], without: frozenset[Layer]
 ) -> None:
     """Refuse this thread, and those that it starts, all but `rules` and connections to `tcp_ports`.
 
     A rule is a descriptor and what may be done to it and below it. `without` names the parts that
     this kernel lacks; one that it lacks and that is not named is an OSError, not less wall.
     """
-    handled = handled_rights(ask_abi(), without)
-    tcp = _Tcp(0) if Layer.LANDLOCK_TCP in without else _Tcp.BIND | _Tcp.CONNECT
-    ruleset = _create_ruleset(handled, tcp, without)
+    attributes, handled, tcp = _ruleset_for(without)
+    ruleset = call("syscall", _CREATE_RULESET, attributes, len(attributes), 0)
     try:
         for descriptor, rights in rules:
-            beneath = struct.pack("=Qi", rights & handled, descriptor)
+            beneath = struct.pack("=Qi", int(rights) & handled, descriptor)
             call("syscall", _ADD_RULE, ruleset, _RULE_PATH_BENEATH, beneath, 0)
         for port in tcp_ports if tcp else ():
             opened = struct.pack("=QQ", _Tcp.CONNECT, port)
@@ -141,10 +155,13 @@ def restrict_self(
         os.close(ruleset)
 
 
-def _create_ruleset(handled: Rights, tcp: _Tcp, without: Collection[Layer]) -> int:
-    scope = _Scope(0)
+@functools.cache
+def _ruleset_for(without: frozenset[Layer]) -> tuple[bytes, int, int]:
+    """Return the attributes of a ruleset, and which rights on files and on TCP it handles."""
+    handled = int(handled_rights(ask_abi(), without))
+    tcp = 0 if Layer.LANDLOCK_TCP in without else int(_Tcp.BIND | _Tcp.CONNECT)
+    scope = 0
     if Layer.LANDLOCK_SCOPE not in without:
-        scope = _Scope.ABSTRACT_UNIX_SOCKET | _Scope.SIGNAL
+        scope = int(_Scope.ABSTRACT_UNIX_SOCKET | _Scope.SIGNAL)
     # Older kernels know a shorter structure and take a longer one whose rest is zero.
-    attributes = struct.pack("=QQQ", handled, tcp, scope)
-    return call("syscall", _CREATE_RULESET, attributes, len(attributes), 0)
+    return struct.pack("=QQQ", handled, tcp, scope), handled, tcp

@@ -1,6 +1,7 @@
 """How every process of the sandbox begins: tied to its parent, and as the right user."""
 
 import os
+import signal
 
 from preopen.sandbox.privileges import tie_to_parent
 
@@ -8,6 +9,15 @@ from preopen.sandbox.privileges import tie_to_parent
 def end_with_parent(parent: int) -> None:
     """Be killed when the parent ends; leave at once where it already has."""
     tie_to_parent(parent)
+
+
+def ignore_signals() -> None:
+    """Leave Ctrl-C to the server, which then closes our channel, and SIGXFSZ to the guest.
+
+    A guest that writes past `file_size` gets EFBIG then, and may say so.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def become(owner: str) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import signal
 import time
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -66,7 +65,6 @@ def limit_self(
     calls_left: int,
 ) -> None:
     """Set this process's limits for the call that begins now; see `limits_for`."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the guest gets EFBIG and may say so
     wanted = limits_for(
         cpu_used_s=time.process_time(),
         data_used_bytes=measure_data(statm),
@@ -81,8 +79,8 @@ def limit_self(
 
 
 def _set(name: int, soft: int, hard: int) -> None:
-    # Never above the hard limit that is there: an operator's own, or that of the call before.
-    _, ceiling = resource.getrlimit(name)
-    if ceiling != resource.RLIM_INFINITY:
-        soft, hard = min(soft, ceiling), min(hard, ceiling)
-    resource.setrlimit(name, (soft, hard))
+    try:
+        resource.setrlimit(name, (soft, hard))
+    except ValueError:  # above the hard limit that is there: an operator's own, or the last call's
+        _, ceiling = resource.getrlimit(name)
+        resource.setrlimit(name, (min(soft, ceiling), min(hard, ceiling)))

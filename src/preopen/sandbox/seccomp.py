@@ -77,7 +77,7 @@ def program(sockets: Sockets, *, machine: str, pid: int) -> bytes:
     return template.replace(_PID_HERE, struct.pack("=I", pid))
 
 
-@functools.cache  # 0.3 ms to build; the zygote does it once and its cells only fill in their pid
+@functools.cache  # 0.3 ms to build; a cell only fills in its pid
 def _template(sockets: Sockets, machine: str) -> bytes:
     if machine not in _AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine!r}")
@@ -96,12 +96,25 @@ def _template(sockets: Sockets, machine: str) -> bytes:
     return b"".join(struct.pack("=HBBI", *line) for line in [*code, _answer(_ALLOW)])
 
 
-def install(filter_program: bytes) -> None:
+def make_ready() -> None:
+    """Build every filter, but for the pid: the zygote does it once for all its cells.
+
+    Raises:
+        OSError: the numbers of this machine's system calls are not in our table.
+
+    """
+    for sockets in Sockets:
+        _template(sockets, machine())
+
+
+def install(sockets: Sockets) -> None:
     """Put the filter over this thread and those that it starts, for good. Needs no-new-privs."""
+    filter_program = program(sockets, machine=machine(), pid=os.getpid())
     length = len(filter_program) // struct.calcsize("=HBBI")
     prctl(_PR_SET_SECCOMP, _MODE_FILTER, struct.pack("HP", length, address_of(filter_program)))
 
 
+@functools.cache
 def machine() -> str:
     """Return this machine's name as the kernel says it."""
     return os.uname().machine

@@ -4,10 +4,9 @@ It loads what the server sends and then is a cell like any other, wall included 
 """
 
 import os
-import signal
 
 from preopen.sandbox.engine import Shelf
-from preopen.sandbox.process import become, end_with_parent
+from preopen.sandbox.process import become, end_with_parent, ignore_signals
 from preopen.sandbox.wall import probe_layers
 from preopen.sandbox.zygote import greeting, start_cell
 from preopen.wire.channel import Channel, ChannelClosed, open_channel
@@ -19,7 +18,7 @@ def main(arguments: list[str]) -> None:
     """Be one cell: `arguments` are the channel's descriptor, the server's pid, `uid:gid` or ""."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_signals()
     become(owner)
     channel = open_channel(descriptor)
     missing = {layer: why for layer, why in probe_layers().items() if why}

@@ -23,7 +23,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Self
 
 from preopen.sandbox import landlock, netns, privileges, rlimits, seccomp
@@ -56,7 +56,6 @@ class Wall:
     def __init__(self, missing: Collection[Layer], inherited: Collection[Layer] = ()) -> None:
         self._missing = frozenset(missing)
         self._up: list[Layer] = list(inherited)
-        self._programs: Mapping[Sockets, bytes] = {}
         self._statm = -1
 
     @property
@@ -80,6 +79,7 @@ class Wall:
         privileges.tie_to_parent(parent_pid)
         wall._bind_process()
         wall._make_ready()
+        wall._open_statm()
         return wall
 
     @classmethod
@@ -94,10 +94,9 @@ class Wall:
             WallError: a layer that is not in `missing` failed.
 
         """
-        with suppress(OSError):  # no table for this machine: `probe_layers` says so
-            _filters()
         wall = cls(missing)
         wall._bind_process()
+        wall._make_ready()
         return wall.layers
 
     def raise_(
@@ -126,7 +125,7 @@ class Wall:
         self._put_up(
             Layer.LANDLOCK, lambda: landlock.restrict_self(holes, tcp_ports, self._missing)
         )
-        self._put_up(Layer.SECCOMP, lambda: seccomp.install(self._programs[sockets]))
+        self._put_up(Layer.SECCOMP, lambda: seccomp.install(sockets))
         self._put_up(Layer.UNDUMPABLE, privileges.forbid_dumps)
 
     def limit(
@@ -163,10 +162,16 @@ class Wall:
                 self._put_up(layer, act)
 
     def _make_ready(self) -> None:
-        """Open and build what the wall itself would be in the way of, or what takes time."""
+        """Build what takes time; where the zygote did so, its cells find it done."""
+        if Layer.LANDLOCK not in self._missing:
+            with _named(Layer.LANDLOCK):
+                landlock.make_ready(self._missing)
         if Layer.SECCOMP not in self._missing:
             with _named(Layer.SECCOMP):
-                self._programs = _filters()
+                seccomp.make_ready()
+
+    def _open_statm(self) -> None:
+        """Open what the wall itself will be in the way of."""
         if Layer.RLIMITS not in self._missing:
             with _named(Layer.RLIMITS):
                 self._statm = rlimits.open_statm()
@@ -187,11 +192,6 @@ def _named(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise WallError(error.errno, f"{what}: {error.strerror}") from error
-
-
-def _filters() -> Mapping[Sockets, bytes]:
-    machine, pid = seccomp.machine(), os.getpid()
-    return {each: seccomp.program(each, machine=machine, pid=pid) for each in Sockets}
 
 
 def probe_layers() -> dict[Layer, str]:
@@ -233,7 +233,7 @@ def _try_layers(writing: int) -> None:
 
     def try_landlock() -> None:
         found = landlock.missing_parts(landlock.ask_abi())
-        landlock.restrict_self([], [], found)
+        landlock.restrict_self([], [], frozenset(found))
         parts.update(dict.fromkeys(landlock.PARTS, "") | found)
 
     _try(writing, Layer.NAMESPACES, netns.enter_namespaces)
@@ -243,7 +243,7 @@ def _try_layers(writing: int) -> None:
     _try(writing, Layer.LANDLOCK, try_landlock)
     for part, reason in parts.items():
         os.write(writing, f"{part}\t{reason}\n".encode())
-    _try(writing, Layer.SECCOMP, lambda: seccomp.install(_filters()[Sockets.NONE]))
+    _try(writing, Layer.SECCOMP, lambda: seccomp.install(Sockets.NONE))
     _try(writing, Layer.UNDUMPABLE, privileges.forbid_dumps)
 
 

@@ -29,10 +29,11 @@ from preopen.outcome import (
 )
 from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 from preopen.policy.policy import Policy
+from preopen.policy.replaced import differences
 from preopen.schema import fill_defaults
 from preopen.serving.registry import Tool
 from preopen.tool.failure import explain_failure
-from preopen.tool.result import Reply, read_reply
+from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
 
 SLOW_COMPILE_SECONDS = 5  # design §8: a call that waits longer than that for a compile says so
@@ -81,7 +82,15 @@ class Invoker:
             run = await self.pool.run(job)
         except (PreopenError, LaunchError) as error:  # it does not compile, or no process starts
             run = Run(outcome=CellLost(reason=str(error)))
-        return _finish(tool, run.outcome, run, _reached(job, run), rendered)
+        notes = differences(narrowed.replaceable)
+        return _finish(
+            tool,
+            run.outcome,
+            run=run,
+            reached=_reached(job, run),
+            rendered=rendered,
+            notes=notes,
+        )
 
     async def _prepare(self, tool: Tool, progress: Progress) -> None:
         fault: PreopenError | LaunchError | None = None
@@ -104,6 +113,7 @@ class Invoker:
             environment=tool.grants.environment,
             mounts=narrowed.mounts,
             limits=tool.grants.limits,
+            kept=tuple(each.kept for each in narrowed.replaceable),
             exit_ok=tool.manifest.run.exit_ok,
             binding=self._binding(tool),
         )
@@ -130,9 +140,11 @@ class Invoker:
 def _finish(
     tool: Tool,
     outcome: Outcome,
+    *,
     run: Run | None = None,
     reached: tuple[str, ...] = (),
     rendered: Rendered | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Answer:
     """Read back what a good end printed, or say what a bad one means; and write the receipt."""
     if isinstance(outcome, Returned):
@@ -156,8 +168,16 @@ def _finish(
         walls_missing=run.walls_missing,
         usage=replace(run.usage, bytes_in=sent, bytes_out=len(getattr(outcome, "stdout", b""))),
         denials=(outcome.denial,) if isinstance(outcome, Denied) else (),
+        notes=notes,
     )
-    return Answer(reply=said, receipt=receipt)
+    return Answer(reply=_with_notes(said, notes), receipt=receipt)
+
+
+def _with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
+    """Say them to the model too, but where the text must be what the structured content is."""
+    if not notes or reply.structured is not None:
+        return reply
+    return replace(reply, content=(*reply.content, TextBlock(text="\n".join(notes))))
 
 
 def _reached(job: Job, run: Run) -> tuple[str, ...]:

@@ -137,6 +137,7 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
             {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
             for denial in receipt.denials
         ],
+        "notes": list(receipt.notes),
         "sha256": receipt.sha256,
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypeAlias
 
-from preopen.capability import Access, Limits, Mount, Reach
+from preopen.capability import Access, Kept, Limits, Mount, Reach
 
 PREFIX: Final = struct.Struct(">IIB")  # lengths of header and body, number of descriptors
 MAX_HEADER: Final = (
@@ -99,7 +99,8 @@ class Call:
     """Server → cell: run this binary once. Body: the guest's stdin.
 
     `rules` is the wall to put up first, or None for a cell that stands behind one already.
-    `calls_left` counts this call: 1 for a single-use cell.
+    `calls_left` counts this call: 1 for a single-use cell. `kept` are files whose modes the cell
+    puts back when the guest has replaced them, which WASI cannot.
     """
 
     binary: Binary
@@ -109,12 +110,8 @@ class Call:
     rules: tuple[Rule, ...] | None
     limits: Limits
     calls_left: int
+    kept: tuple[Kept, ...] = ()
     stdin: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """Cell → server: warmed, and waiting for its first Call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +131,7 @@ class Answer:
     stderr: bytes = b""
 
 
-Frame: TypeAlias = Load | Loaded | Fork | Hello | Forked | Reaped | Call | Ready | Answer
+Frame: TypeAlias = Load | Loaded | Fork | Hello | Forked | Reaped | Call | Answer
 _ENDS: Final = frozenset({"exited", "trapped", "overflow", "refused"})
 
 
@@ -190,6 +187,7 @@ def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
         else [[place(r.descriptor), r.access, r.is_file] for r in call.rules],
         "limits": _limits(call.limits),
         "calls_left": call.calls_left,
+        "kept": [[place(k.folder), k.name] for k in call.kept],
     }
     if len(descriptors) > MAX_DESCRIPTORS:
         msg = f"a call carries {len(descriptors)} descriptors; {MAX_DESCRIPTORS} are possible"
@@ -249,6 +247,10 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
         rules=rules,
         limits=Limits(**header.pop("limits")),
         calls_left=_expect(header.pop("calls_left"), int),
+        kept=tuple(
+            Kept(folder=descriptors[place], name=_expect(name, str))
+            for place, name in header.pop("kept")
+        ),
         stdin=body,
         **header,
     )
@@ -302,7 +304,6 @@ _MAKERS: Final[Mapping[str, Callable[[dict[str, Any], bytes, Sequence[int]], Fra
     "Hello": _hello,
     "Forked": _plain(Forked, cell=int, pid=int),
     "Reaped": _plain(Reaped, cell=int, status=int, cpu_ms=(int, float), max_rss_bytes=int),
-    "Ready": _plain(Ready),
     "Call": _call,
     "Answer": _answer,
 }

@@ -4,6 +4,7 @@
 starts wasmtime's threads: it runs *under* the wall, so that the wall binds them too.
 """
 
+import functools
 import hashlib
 from typing import Final
 
@@ -25,6 +26,7 @@ ASKS_STATUS: Final = b"""(module
 STARTER_STACK: Final = 1 << 20  # the default stack: one engine serves them and most tools
 
 
+@functools.cache  # a cell that hashed would copy a dozen pages of its zygote for it
 def starter_binary(text: bytes) -> Binary:
     """Return how every process of ours names this starter."""
     return Binary(sha256=hashlib.sha256(text).hexdigest(), kind="module", stack_bytes=STARTER_STACK)
