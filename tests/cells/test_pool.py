@@ -120,6 +120,30 @@ async def test_cells_share_their_zygotes_network_which_is_not_ours(zygote_lab: L
     assert network_of(zygote) != network_of("self")
 
 
+async def test_cells_that_were_forked_together_hold_one_socket_each(zygote_lab: Lab) -> None:
+    """Ours: with a sibling's socket a cell could read that one's request, or answer for it."""
+    lab = zygote_lab
+    await lab.say("module", "args", "")
+    cells = await lab.pool._launch(4)
+    sockets = [
+        {
+            link
+            for entry in Path(f"/proc/{cell.pid}/fd").iterdir()
+            if "socket" in (link := target(entry))
+        }
+        for cell in cells
+    ]
+    for cell in cells:
+        cell.close()
+
+    assert [1, 1, 1, 1] == [len(held) for held in sockets]
+    assert 4 == len(set().union(*sockets))
+
+
+def target(link: Path) -> str:
+    return str(link.readlink())
+
+
 async def test_zygote_starts_with_nothing_of_ours_in_its_environment(zygote_lab: Lab) -> None:
     """Design §3: what a cell could read of `/proc/self/environ` are settings of libraries."""
     await zygote_lab.say("module", "args", "")

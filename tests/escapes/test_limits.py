@@ -36,6 +36,16 @@ async def test_wall_time_lets_a_guest_that_is_quick_enough(lab: Lab, kind: str) 
     assert ["sleep 5: done"] == await lab.say(kind, "sleep", "5")
 
 
+async def test_guest_that_has_filled_its_memory_may_still_call_for_files(
+    lab: Lab, kind: str, tree: Path
+) -> None:
+    """Ours: its first file call starts wasmtime's threads, or has found them; there is room."""
+    with mounted(tree) as mount:
+        said = await lab.say(kind, "hoard", "999", "read", "a.txt", mounts=(mount,))
+
+    assert "read a.txt: done this is a|" == said[1]
+
+
 async def test_cpu_time_ends_a_guest_that_spins(lab: Lab, kind: str) -> None:
     """Design §5: TimedOut, naming cpu_time."""
     run = await lab.run(probe(kind), "spin", "", limits=replace(QUICK, cpu_time_s=1))

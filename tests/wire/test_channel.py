@@ -25,9 +25,9 @@ async def test_frames_and_their_descriptors_stay_together_in_one_read() -> None:
     here, there = open_pair()
     sender, receiver = Channel(here), AsyncChannel(there, max_descriptors=2)
     reading, writing = os.pipe()
-    sender.send(Fork(cell=1))
+    sender.send(Fork(first=1, count=1))
     sender.send(Forked(cell=2, pid=3), (reading, writing))
-    sender.send(Fork(cell=9))
+    sender.send(Fork(first=9, count=1))
     got: list[Frame] = []
     taken = []
     with anyio.fail_after(5):
@@ -35,7 +35,7 @@ async def test_frames_and_their_descriptors_stay_together_in_one_read() -> None:
             got.append(await receiver.receive())
             taken.append(receiver.taken)
 
-    assert [Fork(cell=1), Forked(cell=2, pid=3), Fork(cell=9)] == got
+    assert [Fork(first=1, count=1), Forked(cell=2, pid=3), Fork(first=9, count=1)] == got
     assert [0, 2, 0] == [len(each) for each in taken]
     os.write(writing, b"x")
     assert os.read(taken[1][0], 1) == b"x"
@@ -84,7 +84,7 @@ async def test_end_of_the_peer_is_channel_closed_both_ways() -> None:
     with anyio.fail_after(5), pytest.raises(ChannelClosed):
         await channel.receive()
     with anyio.fail_after(5), pytest.raises(ChannelClosed):
-        await channel.send(Fork(cell=9))
+        await channel.send(Fork(first=9, count=1))
     channel.close()
 
 

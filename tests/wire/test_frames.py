@@ -47,7 +47,7 @@ CALL = Call(
 FRAMES: list[Frame] = [
     Load(binary=BINARY),
     Loaded(binary=BINARY, fault="because"),
-    Fork(cell=3),
+    Fork(first=3, count=2),
     Hello(layers=("seccomp",), missing={"landlock": "old kernel"}),
     Forked(cell=3, pid=77),
     Reaped(cell=3, status=9, cpu_ms=1.5, max_rss_bytes=1 << 20),

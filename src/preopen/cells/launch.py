@@ -17,7 +17,7 @@ from preopen.cells.start import SPAWN, ZYGOTE, start
 from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed, open_pair
-from preopen.wire.frames import Binary, FrameError, Hello, Load
+from preopen.wire.frames import MAX_FORKS, Binary, FrameError, Hello, Load
 
 
 class Launcher(Protocol):
@@ -32,8 +32,8 @@ class Launcher(Protocol):
     async def load(self, binary: Binary, descriptor: int) -> None:
         """Have every later cell know this binary; raises LaunchError where it cannot be loaded."""
 
-    async def launch(self) -> Cell:
-        """Return a new cell, warming itself."""
+    async def launch(self, count: int) -> list[Cell]:
+        """Return new cells, warming themselves: at least one, at most `count`."""
 
     def close(self) -> None:
         """Kill whatever was started."""
@@ -56,7 +56,7 @@ class ZygoteLauncher:
         here, there = open_pair()
         process = start(self.entry, [self.owner], there.fileno())
         there.close()
-        self._zygote = Zygote(process, AsyncChannel(here, max_descriptors=2))
+        self._zygote = Zygote(process, AsyncChannel(here, max_descriptors=2 * MAX_FORKS))
 
     def knows(self, binary: Binary) -> bool:  # noqa: D102 - as Launcher
         zygote = self._zygote
@@ -67,8 +67,8 @@ class ZygoteLauncher:
         if binary not in zygote.loaded:
             await zygote.load(binary, descriptor)
 
-    async def launch(self) -> Cell:  # noqa: D102 - as Launcher
-        return await (await self._ready()).fork()
+    async def launch(self, count: int) -> list[Cell]:  # noqa: D102 - as Launcher
+        return await (await self._ready()).fork(min(count, MAX_FORKS))
 
     def close(self) -> None:  # noqa: D102 - as Launcher
         if self._zygote is not None:
@@ -115,7 +115,7 @@ class SpawnLauncher:
         if binary not in self._loads:
             self._loads[binary] = os.dup(descriptor)
 
-    async def launch(self) -> Cell:  # noqa: D102 - as Launcher
+    async def launch(self, count: int) -> list[Cell]:  # noqa: ARG002, D102 - as Launcher: one
         here, there = open_pair()
         process = start(self.entry, [self.owner], there.fileno())
         there.close()
@@ -140,7 +140,7 @@ class SpawnLauncher:
         except BaseException:
             cell.close()
             raise
-        return cell
+        return [cell]
 
     async def _greet(self, cell: Cell) -> None:
         match await cell.channel.receive():

@@ -26,7 +26,9 @@ from preopen.wire.channel import ChannelClosed
 from preopen.wire.frames import Answer, FrameError, Load
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 
-SPARES = 2  # cells warmed ahead; each costs 3 ms of CPU to make and a few MB of its own
+# Cells warmed ahead; each costs 4 ms of CPU to make and 4 MB of its own. Half of them are made at
+# once, when the other half is left: four forks in a row cost a quarter less than one at a time.
+SPARES = 6
 IDLE_BOUND = (
     16  # tool-bound cells kept between calls, over all tools; the longest idle one leaves first
 )
@@ -151,18 +153,19 @@ class Pool:
     async def _take_spare(self) -> Cell:
         while self._spare:
             cell = self._spare.popleft()
-            self._wanted.set()
+            if len(self._spare) <= self.spares // 2:
+                self._wanted.set()
             if cell.alive:
                 return cell
             cell.close()
-        return await self._launch()
+        return (await self._launch(1))[0]
 
-    async def _launch(self) -> Cell:
+    async def _launch(self, count: int) -> list[Cell]:
         for attempt in range(_TRIES):
             try:
                 for starter in _STARTERS:
                     await self.prepare(starter)
-                return await self.launcher.launch()
+                return await self.launcher.launch(count)
             except LaunchError:
                 if attempt == _TRIES - 1:
                     raise
@@ -189,7 +192,7 @@ class Pool:
             self._wanted = anyio.Event()
             try:
                 while len(self._spare) < self.spares:
-                    self._spare.append(await self._launch())
+                    self._spare += await self._launch(self.spares - len(self._spare))
             except (LaunchError, PreopenError):
                 pass
             await self._wanted.wait()

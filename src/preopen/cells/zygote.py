@@ -32,6 +32,15 @@ class LaunchError(Exception):
 
 
 @dataclass(slots=True, eq=False)
+class _Batch:
+    """Cells that were asked for together."""
+
+    left: int
+    made: list[Cell] = field(default_factory=list)
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
+@dataclass(slots=True, eq=False)
 class Zygote:
     """One zygote process: its channel, what it has loaded, and its cells that live."""
 
@@ -44,7 +53,7 @@ class Zygote:
     lost: bool = False
     _sending: anyio.Lock = field(default_factory=anyio.Lock)
     _loads: dict[Binary, tuple[anyio.Event, list[str]]] = field(default_factory=dict)
-    _forks: dict[int, tuple[anyio.Event, list[Cell]]] = field(default_factory=dict)
+    _forks: dict[int, _Batch] = field(default_factory=dict)
     _cells: dict[int, Cell] = field(default_factory=dict)
     _count: int = 0
 
@@ -60,20 +69,22 @@ class Zygote:
             msg = f"the compiled binary could not be loaded: {faults[0]}"
             raise LaunchError(msg)
 
-    async def fork(self) -> Cell:
-        """Return a new cell, warming itself."""
-        self._count += 1
-        number, done, made = self._count, anyio.Event(), list[Cell]()
-        self._forks[number] = done, made
+    async def fork(self, count: int) -> list[Cell]:
+        """Return new cells, warming themselves."""
+        first = self._count + 1
+        self._count += count
+        batch = _Batch(left=count)
+        self._forks |= dict.fromkeys(range(first, first + count), batch)
         try:
-            await self._send(Fork(cell=number))
-            await self.wait(done)
-        except BaseException:  # nobody will own the cell: not now, not when it comes
-            self._forks.pop(number, None)
-            for cell in made:
+            await self._send(Fork(first=first, count=count))
+            await self.wait(batch.done)
+        except BaseException:  # nobody will own the cells: not now, not when they come
+            for number in range(first, first + count):
+                self._forks.pop(number, None)
+            for cell in batch.made:
                 cell.close()
             raise
-        return made[0]
+        return batch.made
 
     async def wait(self, event: anyio.Event) -> None:
         """Wait for something that the zygote is to say; a zygote that hangs is given up."""
@@ -152,9 +163,10 @@ class Zygote:
         if pending is None:  # nobody waits any more
             cell.close()
             return
-        done, made = pending
-        made.append(cell)
-        done.set()
+        pending.made.append(cell)
+        pending.left -= 1
+        if not pending.left:
+            pending.done.set()
 
     def _lose(self) -> None:
         """Mark the zygote as lost: its cells die with it, and whoever waits for it learns so."""
@@ -162,8 +174,10 @@ class Zygote:
             return
         self.lost = True
         self.greeted.set()
-        for done, _ in [*self._loads.values(), *self._forks.values()]:
+        for done, _ in self._loads.values():
             done.set()
+        for batch in self._forks.values():
+            batch.done.set()
         for cell in self._cells.values():
             cell.record(End(status=signal.SIGKILL))
         self._cells.clear()

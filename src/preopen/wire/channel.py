@@ -7,6 +7,8 @@ The server's half is `async_channel.py`: the zygote is not to import anyio. Besi
 import array
 import os
 import socket
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from preopen.wire.frames import (
     MAX_BODY,
@@ -23,6 +25,8 @@ _CHUNK = 256 << 10  # what one recvmsg asks for; small answers come in one
 _INT = array.array("i").itemsize
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # macOS lacks it; nothing is exec'd there meanwhile
 _RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+
+Socket: TypeAlias = socket.socket  # for those who name one and may not make one
 
 
 class ChannelClosed(Exception):  # noqa: N818 - it is an end, not an error: the peer left
@@ -111,7 +115,13 @@ class Channel(BaseChannel):
 
     def send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:
         """Send a frame whole, with the descriptors of its own and those `beside` it."""
-        data, descriptors = encode(frame, beside)
+        self.send_all([(frame, beside)])
+
+    def send_all(self, frames: Sequence[tuple[Frame, tuple[int, ...]]]) -> None:
+        """Send frames one after another in one message, each with its descriptors."""
+        encoded = [encode(frame, beside) for frame, beside in frames]
+        data = b"".join(text for text, _ in encoded)
+        descriptors = tuple(number for _, numbers in encoded for number in numbers)
         try:
             sent = send_first(self._socket, data, descriptors)
             self._socket.sendall(memoryview(data)[sent:])

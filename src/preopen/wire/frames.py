@@ -22,6 +22,7 @@ MAX_BODY: Final = (
     96 << 20
 )  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
 MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
+MAX_FORKS: Final = 8  # cells that one Fork asks for; two descriptors each come back
 
 
 class FrameError(ValueError):
@@ -54,9 +55,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
-    """Server → zygote: make the cell of this number."""
+    """Server → zygote: make `count` cells, numbered from `first` on."""
 
-    cell: int
+    first: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +302,7 @@ def _plain(kind: type, **types: type | tuple[type, ...]) -> Callable[..., Any]:
 _MAKERS: Final[Mapping[str, Callable[[dict[str, Any], bytes, Sequence[int]], Frame]]] = {
     "Load": _plain(Load),
     "Loaded": _plain(Loaded, fault=str),
-    "Fork": _plain(Fork, cell=int),
+    "Fork": _plain(Fork, first=int, count=int),
     "Hello": _hello,
     "Forked": _plain(Forked, cell=int, pid=int),
     "Reaped": _plain(Reaped, cell=int, status=int, cpu_ms=(int, float), max_rss_bytes=int),

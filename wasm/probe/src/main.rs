@@ -56,6 +56,7 @@ fn run(act: &str, object: &str) -> io::Result<String> {
         "panic" => panic!("the guest panics on purpose"),
         "recurse" => Ok(recurse(0).to_string()),
         "grow" => grow(number(object)),
+        "hoard" => hoard(number(object)),
         "flood" => flood(object),
         "fill" => fill(object),
         "open" => open_many(object),
@@ -97,6 +98,21 @@ fn grow(most: u64) -> io::Result<String> {
         kept.push(chunk);
     }
     Ok(kept.len().to_string())
+}
+
+/// As `grow`, and keeps it: what comes next finds all memory taken.
+fn hoard(most: u64) -> io::Result<String> {
+    let mut kept = 0;
+    while kept < most {
+        let mut chunk: Vec<u8> = Vec::new();
+        if chunk.try_reserve_exact(1 << 20).is_err() {
+            break;
+        }
+        chunk.resize(1 << 20, 1);
+        std::mem::forget(chunk);
+        kept += 1;
+    }
+    Ok(kept.to_string())
 }
 
 /// Writes for ever to stdout, to stderr, or in turn to both.
