@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint wasm bench clean
+.PHONY: demo test lint wasm docs bench usefulness clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -22,8 +22,8 @@ test: $(READY)
 	$(BIN)/python -m pytest -q
 
 lint: $(READY)
-	$(BIN)/ruff format --check src tests bench wasm
-	$(BIN)/ruff check src tests bench wasm
+	$(BIN)/ruff format --check src tests bench wasm docs
+	$(BIN)/ruff check src tests bench wasm docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate -q tests
@@ -31,8 +31,16 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench
 
+# The one target that needs a package index: for a tokenizer, and for the code base of the tasks.
+usefulness: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group usefulness
+	@$(BIN)/python -m bench.usefulness
+
 wasm: $(READY)
 	$(BIN)/python wasm/build.py
+
+docs: $(READY)
+	$(BIN)/python docs/tools_page.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

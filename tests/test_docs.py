@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
@@ -87,6 +89,17 @@ def test_manifest_reference_names_every_key_and_no_other() -> None:
     ]
     assert len(written) == len(set(written))
     assert keys_of("preopen.tool", "manifest.schema.json") == set(written)
+
+
+def test_tools_page_is_what_the_manifests_make_of_it() -> None:
+    """Issue: the reference of the tools is made from the manifests."""
+    made = subprocess.run(
+        [sys.executable, "-c", "import tools_page; print(tools_page.page(), end='')"],
+        cwd=ROOT / "docs",
+        capture_output=True,
+        check=True,
+    )
+    assert made.stdout.decode() == read("docs/tools.md"), "make docs"
 
 
 def test_policy_reference_names_every_key_and_no_other() -> None:

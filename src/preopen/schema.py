@@ -42,7 +42,7 @@ _TYPES: Final = {
 _BOUNDS: Final = {
     "minLength": "a string of at least {} characters",
     "maxLength": "a string of at most {} characters",
-    "minItems": "at least {} items",
+    "minItems": "{} or more items",
     "maxItems": "at most {} items",
     "minProperties": "at least {} keys",
     "maxProperties": "at most {} keys",

@@ -9,7 +9,7 @@ def test_an_offered_tool_is_explained_from_what_its_calls_are_held_to(
     assert result.exit_code == 0
     said = result.stdout
     assert f"read-only  reads below {workshop.workspace}" in said
-    assert f"read {workshop.workspace} (only what path names)" in said
+    assert f'read {workshop.workspace} (only what "path" names)' in said
     assert 'a call that names a path in "path" gets that one file' in said
     assert "a fresh walled process for every call, open only for what that call names" in said
     assert "reach the network" in said

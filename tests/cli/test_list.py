@@ -15,7 +15,7 @@ def test_offered_tools_are_listed_with_level_and_grants(workshop: Workshop) -> N
     assert line.split(maxsplit=2) == [
         "peek",
         "read-only",
-        f"read {workshop.workspace} (only what path names)",
+        f'read {workshop.workspace} (only what "path" names)',
     ]
 
 
@@ -67,4 +67,4 @@ def test_a_person_at_a_terminal_gets_a_table(workshop: Workshop) -> None:
     said = read_all(ours)
     assert done.returncode == 0
     assert "\x1b[" in said  # the heading is bold
-    assert f"read {odd} (only what path names)" in re.sub(r"\x1b\[[0-9;]*m", "", said)
+    assert f'read {odd} (only what "path" names)' in re.sub(r"\x1b\[[0-9;]*m", "", said)

@@ -325,7 +325,7 @@ def test_receipt_names_what_was_reachable(tree: Path) -> None:
     with narrowed({"src": ["a.txt", "sub/new"]}, reads) as call:
         assert (
             f"read {tree}/a.txt (one file)",
-            f"see which names exist in {tree}/sub (no contents)",
+            f"ask whether a name exists in {tree}/sub (no contents)",
         ) == describe_mounts(call.mounts, walled_per_call=True)
         assert (
             f"read {tree} (all of it: the wall is the tool's)",

@@ -78,6 +78,13 @@ def test_an_exit_code_shows_stdout_first_and_then_the_tail_of_stderr() -> None:
     assert texts(Exited(exit_code=1, stdout=b" \n")) == ["fetch failed: it ended with exit code 1."]
 
 
+def test_the_usual_way_to_fail_takes_no_word_too_many() -> None:
+    """Ours: a model pays for each; exit code 1 and one line of stderr say all there is."""
+    (said,) = texts(Exited(exit_code=1, stderr=b"a.txt does not exist\n"))
+
+    assert said == "fetch failed: a.txt does not exist"
+
+
 def test_binary_output_of_a_failed_tool_is_not_shown_as_text() -> None:
     """Ours: half an image helps nobody; text of another type does."""
     failed = Exited(exit_code=1, stdout=b"\x89PNG")

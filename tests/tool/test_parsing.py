@@ -209,7 +209,7 @@ def test_other_format_is_said_first_and_alone(version: str) -> None:
         ('"json"', '"jsn"', 'run.stdout: "jsn" is none of the results; write "text"'),
         ('"json"', '"image/png"', 'output: promised, but run.stdout is "image/png"; write'),
         ("[0, 1]", "[256]", "run.exit_ok[0]: found 256; write at most 255"),
-        ("[0, 1]", "[]", "run.exit_ok: found an array of 0 items; write at least 1 items"),
+        ("[0, 1]", "[]", "run.exit_ok: found an array of 0 items; write 1 or more items"),
         ('["url"]\nexit', '["ulr"]\nexit', 'run.paths[0]: "ulr" is no property of [input]'),
         ('["url"]\nexit', '["count"]\nexit', 'run.paths[0]: the argument "count" is no text'),
         ('["paths"]', '"pahts"', 'directory[0].narrow_to: "pahts" is no property of [input]; the'),

@@ -35,7 +35,7 @@ _REFUSED = 3
         "preopen call read path=README.md",
         "preopen call read path=README.md --receipt",
         'preopen call write --args \'{"path": "a.txt", "content": "hello"}\'',
-        "git diff | jq -Rs '{text: .}' | preopen call hash --args -",
+        "git diff | jq -Rs '{path: \"my.diff\", content: .}' | preopen call write --args -",
     ),
 )
 @click.argument("name", metavar="TOOL")

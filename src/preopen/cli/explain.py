@@ -47,6 +47,7 @@ def command(name: str, flags: Flags, *, as_json: bool) -> int:
 def explain_tool(tool: Tool, policy: Policy) -> Iterator[str]:
     """Yield the lines that explain an offered tool."""
     yield f"{tool.name}: {tool.title}"
+    yield from _section("TAKES", aligned(_takes(tool)))
     yield from _section("LEVEL", _level(tool))
     yield from _section("MAY", tool.grants_text or ("nothing but compute on its arguments",))
     yield from _section("NARROWED BY EACH CALL", _narrowing(tool))
@@ -107,6 +108,17 @@ def _level(tool: Tool) -> Iterator[str]:
     )
     rows = [(f"  {reason.level.value}", reason.text) for reason in tool.grants.reasons]
     yield from aligned(rows) if rows else ("  none       it was granted nothing",)
+
+
+def _takes(tool: Tool) -> Iterator[tuple[str, str]]:
+    required = tool.input_schema.get("required", ())
+    for name, schema in tool.input_schema.get("properties", {}).items():
+        kind = schema.get("type", "one of " + ", ".join(map(str, schema.get("enum", ()))))
+        must = "required" if name in required else "optional"
+        if "default" in schema:
+            must = f"{schema['default']} by default"
+        said = " ".join(str(schema.get("description", "")).split())
+        yield name, f"{kind}, {must}" + (f": {said}" if said else "")
 
 
 def _narrowing(tool: Tool) -> Iterator[str]:

@@ -129,7 +129,7 @@ def _lines(mount: Mount, *, walled_per_call: bool) -> Iterator[str]:
             yield f"{mount.access} {printable(folder)} (all of it: the wall is the tool's)"
         case Reach.NOTHING if walled_per_call:
             paths = map(printable, mount.host_paths)
-            yield from (f"see which names exist in {path} (no contents)" for path in paths)
+            yield from (f"ask whether a name exists in {path} (no contents)" for path in paths)
         case Reach.NOTHING:
             paths = map(printable, mount.host_paths)
             yield from (

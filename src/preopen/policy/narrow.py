@@ -179,7 +179,7 @@ def _way_out(manifest: Manifest) -> str:
     """Return how the operator would open more folders, "" where only the tool's author could."""
     hosts = [ask.host for ask in manifest.directories]
     ways = list(_flags(hosts))
-    return f"to open more, start preopen with {' or '.join(ways)}" if ways else ""
+    return f"start preopen with {' or '.join(ways)}" if ways else ""
 
 
 def _flags(hosts: Sequence[str]) -> Iterator[str]:

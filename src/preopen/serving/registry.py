@@ -89,9 +89,8 @@ def describe_grants(grants: Grants) -> tuple[str, ...]:
     lines = []
     for directory in grants.directories:
         verb = "write" if directory.access is Access.WRITE else "read"
-        only = (
-            f" (only what {' and '.join(directory.narrow_to)} names)" if directory.narrow_to else ""
-        )
+        names = " and ".join(f'"{name}"' for name in directory.narrow_to)
+        only = f" (only what {names} names)" if names else ""
         lines.append(f"{verb} {directory.host_path}{only}")
     lines += [f"environment {variable.name}" for variable in grants.environment]
     if grants.executes:

@@ -54,15 +54,24 @@ def explain_failure(manifest: Manifest, outcome: Outcome) -> Reply:
     stdout of an InvalidResult is withheld, but for the value that is wrong, shortened: what must
     be checked before it leaves was found wanting.
     """
-    texts = [_explain(manifest, outcome)]
+    texts = _texts(manifest, outcome)
     said: tuple[Block, ...] = ()
     if isinstance(outcome, Exited | Trapped | OutputOverflow):
         said = _kept(manifest, outcome.stdout)
-    if isinstance(outcome, Exited | Trapped | OutputOverflow | InvalidResult):
-        texts += _tail(outcome.stderr)
     # A client's own arguments stand in some reasons, and half a surrogate pair ends the server.
     text = "\n".join(texts).encode(errors="replace").decode()
     return Reply(content=(*said, TextBlock(text=text)), is_error=True)
+
+
+def _texts(manifest: Manifest, outcome: Outcome) -> list[str]:
+    """Return what happened, and the tail of stderr under a heading where there is one."""
+    if not isinstance(outcome, Exited | Trapped | OutputOverflow | InvalidResult):
+        return [_explain(manifest, outcome)]
+    tail = _tail(outcome.stderr)
+    if isinstance(outcome, Exited) and outcome.exit_code == 1 and len(tail) == 1:
+        return [f"{manifest.name} failed: {tail[0]}"]  # the usual way to fail; no word too many
+    heading = ["Its stderr ended with:"] if tail else []
+    return [_explain(manifest, outcome), *heading, *tail]
 
 
 def _explain(manifest: Manifest, outcome: Outcome) -> str:  # noqa: C901, PLR0911 - an arm for each outcome
@@ -102,11 +111,11 @@ def _kept(manifest: Manifest, stdout: bytes) -> tuple[Block, ...]:
     return (TextBlock(text=text),) if readable and text.strip() else ()
 
 
-def _tail(stderr: bytes) -> tuple[str, ...]:
-    """Return the last lines of stderr under a heading, or () where nothing readable is there."""
+def _tail(stderr: bytes) -> list[str]:
+    """Return the last lines of stderr that are readable."""
     lines = clean_lines(stderr[-_RAW_TAIL:].decode("utf-8", errors="replace"))
     text = "\n".join(lines[-STDERR_LINES:]).encode()[-STDERR_BYTES:].decode(errors="ignore")
-    return ("Its stderr ended with:", text) if text else ()
+    return text.split("\n") if text else []
 
 
 def clean_lines(text: str) -> list[str]:
