@@ -100,9 +100,10 @@ def build_all(binaries: list[Binary]) -> None:
 
 def build(target: str, group: list[Binary], environment: dict[str, str]) -> None:
     """Run cargo for one target, by the versions of Cargo.lock."""
-    packages = [word for binary in group for word in ("--package", binary.name)]
     command = ("cargo", "build", "--release", "--locked", "--quiet", "--target", target)
-    subprocess.run([*command, *packages], cwd=WASM, env=environment, check=True)
+    for binary in group:
+        # Apart: what cargo builds together gets the features of crates that any of them asks for.
+        subprocess.run([*command, "--package", binary.name], cwd=WASM, env=environment, check=True)
 
 
 def install(binary: Binary) -> None:
@@ -141,6 +142,7 @@ def build_environment() -> dict[str, str]:
     # Named for the registry that this machine fetches from, which may be a mirror.
     remap |= {str(source): "/crates" for source in Path(cargo_home).glob("registry/src/*")}
     flags = [f"--remap-path-prefix={old}={new}" for old, new in remap.items()]
+    flags.append("-Ctarget-feature=+simd128")  # grep over a large tree takes a quarter less by it
     environment["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(flags)
     environment["CARGO_TARGET_DIR"] = str(TARGET_FOLDER)
     return environment

@@ -47,3 +47,10 @@ async def test_arguments_are_this_call_s_alone(lab: Lab, kind: str) -> None:
 
     assert ['args a b"\tc: done probe|args|a b"\tc'] == said
     assert ["args x: done probe|args|x"] == again
+
+
+async def test_each_call_draws_random_bytes_of_its_own(lab: Lab, kind: str) -> None:
+    """Ours: a seed that cells inherited by fork would give every call the same keys and names."""
+    drawn = [(await lab.say(kind, "random", "-"))[0] for _ in range(5)]
+
+    assert 5 == len(set(drawn)), drawn

@@ -116,3 +116,16 @@ async def test_file_that_the_guest_removed_stays_removed(
         await zygote_lab.say(kind, "unlink", script.name, mounts=(mount,), kept=(keep,))
 
     assert not script.exists()
+
+
+async def test_what_is_written_beside_a_private_file_is_as_private(
+    zygote_lab: Lab, kind: str, script: Path
+) -> None:
+    """Ours: while it is written, and where the cell is killed before it puts the mode back."""
+    script.chmod(0o600)
+    with mounted(script.parent, Access.WRITE) as mount, kept(script) as keep:
+        await zygote_lab.say(kind, "create", "beside", mounts=(mount,), kept=(keep,))
+        await zygote_lab.say(kind, "create", "alone", mounts=(mount,))
+
+    assert 0o600 == mode_of(script.parent / "beside")
+    assert 0o600 != mode_of(script.parent / "alone")

@@ -24,7 +24,7 @@ from preopen.errors import PreopenError
 from preopen.outcome import CellLost, TimedOut, Usage
 from preopen.wire.channel import ChannelClosed
 from preopen.wire.frames import Answer, FrameError, Load
-from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
+from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
 
 # Cells warmed ahead; each costs 4 ms of CPU to make and 4 MB of its own. Half of them are made at
 # once, when the other half is left: four forks in a row cost a quarter less than one at a time.
@@ -44,7 +44,7 @@ def _starter(text: bytes) -> BinarySource:
     )
 
 
-_STARTERS = (_starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
+_STARTERS = (_starter(ASKS_NOTHING), _starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
 
 
 @dataclass(slots=True, eq=False)

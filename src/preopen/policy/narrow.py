@@ -126,6 +126,8 @@ class _Call:
             raise _Denied(Denial(target=text, reason=reason, allow=self._allow))
         first = self._directories[0]
         told = guest_path(found.host_path, directory, first)
+        if text.endswith("/") and not found.exists:
+            told += "/"  # what is meant to be a folder must not become a file
         if narrows:
             self._drafts.append(draft(found, directory, first))
         if narrows and directory.access is Access.WRITE and found.file is not None:

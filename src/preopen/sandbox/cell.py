@@ -17,7 +17,7 @@ from preopen.capability import Limits
 from preopen.sandbox.command import Ended, run_command
 from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
-from preopen.sandbox.modes import note_modes, restore_modes
+from preopen.sandbox.modes import close_umask, note_modes, restore_modes
 from preopen.sandbox.wall import Wall, WallError
 from preopen.wire.channel import Channel, ChannelClosed
 from preopen.wire.frames import (
@@ -29,7 +29,7 @@ from preopen.wire.frames import (
     decode,
     encode,
 )
-from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
+from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
 
 _STARTER_LIMITS = Limits()
 
@@ -48,7 +48,7 @@ def serve_cell(channel: Channel, shelf: Shelf, wall: Wall) -> NoReturn:
 
 
 def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
-    rehearse(shelf)
+    _rehearse(shelf)
     walled = False
     while True:
         match channel.receive():
@@ -66,25 +66,41 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
                 return
 
 
-def rehearse(shelf: Shelf) -> None:
-    """Do once what a call will do, as far as it starts no thread: read, mount nothing, run, answer.
+def rehearse_alone(shelf: Shelf) -> None:
+    """In the zygote: do what a call will do, as far as it needs no WASI; once is not enough.
 
-    In a cell: what that touches is copied from the zygote now and not while somebody waits. In the
-    zygote, some times over: the interpreter then has its shortcuts for this code, and no cell has
-    to find them, each in pages of its own.
+    The interpreter then has its shortcuts for this code, and no cell has to find them, each in
+    pages of its own. No WasiConfig may be made here: with the first one wasmtime seeds what it
+    draws a guest's random bytes from, and every cell would go on from the same seed.
     """
-    call = decode(_rehearsal(), b"")
-    assert isinstance(call, Call)  # noqa: S101 - narrows the type
+    call = _rehearsed(ASKS_NOTHING)
+    engine, loaded = shelf.get(call.binary)
+    run_command(engine, loaded, None, call.limits)
+    encode(Answer(end="exited", cpu_ms=_cpu_ms()))
+
+
+def _rehearse(shelf: Shelf) -> None:
+    """In a cell: do what a call will do, as far as it starts no thread.
+
+    What that touches is copied from the zygote now and not while somebody waits.
+    """
+    call = _rehearsed(ASKS_ARGUMENTS)
     streams = Streams(1, 1, lambda _: None)
     engine, loaded = shelf.get(call.binary)
     run_command(engine, loaded, make_context(call, streams), call.limits)
     encode(Answer(end="exited", cpu_ms=_cpu_ms()))
 
 
+def _rehearsed(text: bytes) -> Call:
+    call = decode(_rehearsal(text), b"")
+    assert isinstance(call, Call)  # noqa: S101 - narrows the type
+    return call
+
+
 @functools.cache  # filled in the zygote
-def _rehearsal() -> bytes:
+def _rehearsal(text: bytes) -> bytes:
     call = Call(
-        binary=starter_binary(ASKS_ARGUMENTS),
+        binary=starter_binary(text),
         argv=("rehearsal",),
         environment=(),
         mounts=(),
@@ -105,10 +121,12 @@ class _Act:
         self._channel = channel
         self._begin_ms = _cpu_ms()
         self._noted = note_modes(call.kept)
+        self._umask = close_umask(self._noted)
 
     def answer(self, end: str, ended: Ended) -> Answer:
         """Return how the guest ended; the files that it replaced have their modes back by then."""
         restore_modes(self._noted)
+        os.umask(self._umask)
         return Answer(
             end=end,
             exit_code=ended.exit_code,

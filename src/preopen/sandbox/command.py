@@ -28,10 +28,11 @@ class Ended:
     memory_of: str = "guest"
 
 
-def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig, limits: Limits) -> Ended:
-    """Run a guest to its end, within the limits that a Store keeps."""
+def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig | None, limits: Limits) -> Ended:
+    """Run a guest to its end, within the limits that a Store keeps. None is no WASI at all."""
     store = Store(engine)
-    store.set_wasi(wasi)
+    if wasi is not None:
+        store.set_wasi(wasi)
     store.set_limits(
         memory_size=limits.memory_bytes,
         table_elements=limits.table_elements,

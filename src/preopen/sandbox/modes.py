@@ -14,6 +14,7 @@ from preopen.capability import Kept
 
 # Never a set-id or sticky bit: the content is the guest's now.
 _BITS: Final = 0o777
+_OTHERS_READ_AND_WRITE: Final = 0o066
 # The name may lead anywhere by now: not through a link, and no waiting for a fifo's other end.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -38,6 +39,20 @@ def note_modes(kept: Iterable[Kept]) -> tuple[Noted, ...]:
         if stat.S_ISREG(found.st_mode):
             noted.append(Noted(each, (found.st_dev, found.st_ino), found.st_mode & _BITS))
     return tuple(noted)
+
+
+def close_umask(noted: Iterable[Noted]) -> int:
+    """Have no new file opened wider than the closest of these, and return the umask before.
+
+    The new content of a private file is as private while it is written beside, and stays so where
+    the cell is killed before it could put the mode back.
+    """
+    mask = os.umask(_BITS)
+    closed = mask
+    for each in noted:
+        closed |= ~each.mode & _OTHERS_READ_AND_WRITE  # the owner must get into a folder beside it
+    os.umask(closed)
+    return mask
 
 
 def restore_modes(noted: Iterable[Noted]) -> None:

@@ -10,7 +10,7 @@ import select
 import sys
 from dataclasses import dataclass, field
 
-from preopen.sandbox.cell import rehearse, serve_cell
+from preopen.sandbox.cell import rehearse_alone, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.privileges import forbid_dumps
 from preopen.sandbox.process import become, end_with_parent, ignore_signals
@@ -28,7 +28,7 @@ from preopen.wire.frames import (
     Loaded,
     Reaped,
 )
-from preopen.wire.starters import ASKS_ARGUMENTS, starter_binary
+from preopen.wire.starters import ASKS_NOTHING, starter_binary
 
 # Only a call that was cut short waits to hear of its cell's end; for the others it is told together
 # with the next cells.
@@ -88,9 +88,9 @@ class Zygote:
             return str(error).strip().splitlines()[0]
         finally:
             os.close(descriptor)
-        if binary == starter_binary(ASKS_ARGUMENTS):
+        if binary == starter_binary(ASKS_NOTHING):
             for _ in range(_REHEARSALS):
-                rehearse(self.shelf)
+                rehearse_alone(self.shelf)
         return ""
 
     def _fork(self, numbers: range) -> None:

@@ -1,5 +1,7 @@
-"""Two guests of our own that warm a cell, as WebAssembly text: compiled and loaded like any binary.
+"""Guests of our own that warm zygote and cells, as WebAssembly text, compiled and loaded like any.
 
+`ASKS_NOTHING` is run by the zygote: without WASI, for the state from which wasmtime draws a guest's
+random bytes is made with the first WASI context of a process, and cells would inherit it.
 `ASKS_ARGUMENTS` starts no thread and is run ahead of need. `ASKS_STATUS` does file work, which
 starts wasmtime's threads: it runs *under* the wall, so that the wall binds them too.
 """
@@ -9,6 +11,8 @@ import hashlib
 from typing import Final
 
 from preopen.wire.frames import Binary
+
+ASKS_NOTHING: Final = b"""(module (memory (export "memory") 1) (func (export "_start")))"""
 
 ASKS_ARGUMENTS: Final = b"""(module
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))

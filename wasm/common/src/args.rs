@@ -1,4 +1,5 @@
-//! argv as the manifest's templates write it: `--name value` pairs, then `--` and operands.
+//! argv as the manifest's templates write it: `--name value` pairs (`--name=value` where the value
+//! may begin with "-"), then `--` and operands.
 
 use crate::fail::Failure;
 
@@ -19,6 +20,10 @@ impl Args {
         while let Some(word) = words.next() {
             match word.strip_prefix("--") {
                 Some("") => break,
+                Some(pair) if pair.contains('=') => {
+                    let (name, value) = pair.split_once('=').unwrap_or_default();
+                    options.push((name.to_owned(), value.to_owned()));
+                }
                 Some(name) => match words.next() {
                     Some(value) => options.push((name.to_owned(), value)),
                     None => return Err(format!("{name}: a value is missing").into()),

@@ -1,13 +1,14 @@
 //! Which entries `.gitignore`, `.ignore` and `.git/info/exclude` leave out.
 
-use std::fs;
-use std::path::Path;
 use std::rc::Rc;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-const LARGEST: u64 = 1 << 20; // an ignore file beyond this is none
+use crate::dir::{Dir, PIECE};
+use crate::text::without_mark;
+
+const LARGEST: usize = 1 << 20; // an ignore file beyond this is none
 
 /// The ignore files of one folder, and of those above it.
 pub struct Rules {
@@ -32,13 +33,13 @@ impl Rules {
     /// paths that will be asked for lead to this folder, its last "/" included.
     pub fn below(
         above: Option<Rc<Rules>>,
-        folder: &Path,
+        folder: &Dir,
         depth: usize,
         has: impl Fn(&str) -> bool,
     ) -> Option<Rc<Rules>> {
         let files = FILES.map(|name| {
             let first = name.split('/').next().unwrap_or(name);
-            if has(first) { read(&folder.join(name)) } else { None }
+            if has(first) { read(folder, name) } else { None }
         });
         if files.iter().all(Option::is_none) {
             return above;
@@ -64,14 +65,22 @@ impl Rules {
     }
 }
 
-fn read(path: &Path) -> Option<Gitignore> {
-    if fs::metadata(path).ok()?.len() > LARGEST {
-        return None;
+fn read(folder: &Dir, name: &str) -> Option<Gitignore> {
+    let mut file = folder.file(name).ok()?;
+    let mut bytes = Vec::new();
+    loop {
+        let piece = file.piece().ok()?;
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > LARGEST {
+            return None;
+        }
+        if piece.len() < PIECE {
+            break;
+        }
     }
-    let bytes = fs::read(path).ok()?;
     // The root "." keeps the matcher from stripping anything: paths come relative to its folder.
     let mut builder = GitignoreBuilder::new(".");
-    for line in String::from_utf8_lossy(&bytes).lines() {
+    for line in without_mark(&String::from_utf8_lossy(&bytes)).lines() {
         let _ = builder.add_line(None, line); // a line that is no pattern ignores nothing, as in git
     }
     builder.build().ok().filter(|rules| !rules.is_empty())

@@ -1,141 +1,207 @@
 //! One file's content replaced: the old or the new content, never a part, whenever the call is
-//! killed. WASI cannot set a file's mode and cannot lock, which is why this is not quite short.
+//! killed; and never made from a content that another call has replaced since.
+//!
+//! WASI has no lock. What stands for one is that a call's new file can be taken away from it: who
+//! is about to move its own into place removes first those that others are about to move there, and
+//! then looks whether the content is still the one that it has read. Whoever lost its file finds
+//! out when it moves it, and begins again.
 
-use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, ErrorKind, Read, Seek, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
-use crate::dir;
+mod workshop;
 
-/// Beside the target, and there only while a call is at work in it, or after one that was killed.
-const WORKSHOP: &str = ".preopen-tmp";
-/// A call needs milliseconds between its last write and the rename. One that is slower finds its
-/// file gone, and starts again.
-const STALE: Duration = Duration::from_secs(2);
-const ATTEMPTS: usize = 5;
+pub use workshop::tidy;
+use workshop::{Made, Workshop};
 
-/// How the content was replaced.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Way {
+/// Each further one means that another call came in between, within a millisecond or so.
+const ATTEMPTS: usize = 10;
+
+/// The file that is there. It is kept open, so that no new file gets its inode: by that it is known.
+pub struct Current {
+    pub length: u64,
+    file: File,
+    stamp: Stamp,
+    links: u64,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+struct Stamp {
+    inode: u64,
+    modified: u64,
+    length: u64,
+}
+
+/// How a content was replaced.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Done {
     Atomically,
     /// Not atomically, and why.
     InPlace(String),
+    /// Not at all: what is there is not what was read any more.
+    Overtaken,
 }
 
-/// Give `target` this content; its folder exists.
-pub fn replace(target: &Path, content: &[u8]) -> io::Result<Way> {
-    let old = match OpenOptions::new().read(true).write(true).open(target) {
-        Ok(mut file) => match reason_to_keep(&mut file)? {
-            Some(reason) => return in_place(file, content, reason),
-            None => Some(file),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    for _ in 1..ATTEMPTS {
-        match (aside(target, content), &old) {
-            // Another call took the file, or the whole workshop, for a leftover.
-            (Err(error), _) if error.kind() == ErrorKind::NotFound => {}
-            (Err(error), Some(_)) if error.kind() == ErrorKind::PermissionDenied => break,
-            (done, _) => return done.map(|()| Way::Atomically),
+impl Current {
+    /// Open what is at a path; None for nothing.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        // For writing too, though the file may never be written: a read-only one is to be refused.
+        match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => {
+                let (stamp, links) = stat(&file)?;
+                Ok(Some(Self { length: stamp.length, file, stamp, links }))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(_) if path.is_dir() => Err(ErrorKind::IsADirectory.into()),
+            Err(error) => Err(error),
         }
     }
-    match old {
-        Some(file) => in_place(file, content, "its folder takes no new files".into()),
-        None => aside(target, content).map(|()| Way::Atomically),
+
+    /// Read its first bytes, at most so many.
+    pub fn read(&mut self, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.length.min(most) as usize + 1);
+        self.file.rewind()?;
+        (&self.file).take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
-/// Why an existing file must stay the same file.
-fn reason_to_keep(file: &mut File) -> io::Result<Option<String>> {
-    let links = links(file)?;
-    if links > 1 {
-        return Ok(Some(format!("it has {links} hard links")));
+/// Give `target` this content, in place of what was there when it was opened.
+pub fn replace(
+    target: &Path,
+    mut current: Option<&mut Current>,
+    content: &[u8],
+) -> io::Result<Done> {
+    if let Some(file) = current.as_deref_mut().filter(|file| file.links > 1) {
+        let reason = format!("it has {} hard links", file.links);
+        return in_place(file, content, reason);
     }
-    // A new file is never executable, and WASI neither tells a file's mode nor sets one.
-    let mut head = [0; 2];
-    let is_script = file.read(&mut head)? == 2 && &head == b"#!";
-    Ok(is_script.then(|| "a script stays executable so".into()))
+    let mut attempt = 1;
+    loop {
+        let made = if attempt == 1 { Made::First } else { Made::Again };
+        match (aside(target, current.as_deref(), content, made), current.as_deref_mut()) {
+            (Err(error), _) if was_taken(&error) && attempt < ATTEMPTS => attempt += 1,
+            (Err(error), Some(file)) if error.kind() == ErrorKind::PermissionDenied => {
+                return in_place(file, content, "its folder takes no new files".into());
+            }
+            (done, _) => return done,
+        }
+    }
 }
 
-#[cfg(target_os = "wasi")]
-fn links(file: &File) -> io::Result<u64> {
-    use std::os::fd::AsRawFd;
-    // SAFETY: the descriptor is open as long as `file` is.
-    unsafe { wasi::fd_filestat_get(file.as_raw_fd() as wasi::Fd) }
-        .map(|stat| stat.nlink)
-        .map_err(|errno| io::Error::from_raw_os_error(errno.raw().into()))
-}
-
-#[cfg(not(target_os = "wasi"))]
-fn links(file: &File) -> io::Result<u64> {
-    file.metadata().map(|data| std::os::unix::fs::MetadataExt::nlink(&data))
-}
-
-fn in_place(mut file: File, content: &[u8], reason: String) -> io::Result<Way> {
-    file.rewind()?;
-    file.write_all(content)?;
-    file.set_len(content.len() as u64)?;
-    file.sync_all()?;
-    Ok(Way::InPlace(reason))
+/// Whether another call took the file, or the folder in which it was; or made the target's folder.
+fn was_taken(error: &io::Error) -> bool {
+    use ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotFound};
+    matches!(error.kind(), NotFound | AlreadyExists | DirectoryNotEmpty)
 }
 
 /// Write a new file in the workshop and move it to its place.
-fn aside(target: &Path, content: &[u8]) -> io::Result<()> {
-    let workshop = target.with_file_name(WORKSHOP);
-    match fs::create_dir(&workshop) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => clear(&workshop, target),
+fn aside(target: &Path, current: Option<&Current>, content: &[u8], made: Made) -> io::Result<Done> {
+    let mut workshop = Workshop::open(target)?;
+    workshop.make(content, made)?;
+    workshop.claim()?;
+    let now = match File::open(target) {
+        Ok(file) => Some(stat(&file)?.0),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
+    };
+    if now.as_ref() != current.map(|file| &file.stamp) {
+        return Ok(Done::Overtaken);
     }
-    let made = workshop.join(format!("{:016x}-{}", random(), tag(target)));
-    let done = write_new(&made, content).and_then(|()| fs::rename(&made, target));
-    if done.is_err() {
-        let _ = fs::remove_file(&made); // the first error is the one to tell
-    }
-    let _ = fs::remove_dir(&workshop); // it stays while another call is at work in it
-    done
+    workshop.deliver()?;
+    Ok(Done::Atomically)
 }
 
-fn write_new(path: &PathBuf, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
-}
-
-/// Remove what killed calls left: for this target at once, for others when nobody writes them.
-fn clear(workshop: &Path, target: &Path) {
-    let tag = tag(target);
-    for entry in dir::read(workshop).unwrap_or_default() {
-        let path = workshop.join(&entry.name);
-        let is_ours = entry.name.get(16..17) == Some("-");
-        if is_ours && (entry.name.get(17..) == Some(&tag) || is_stale(&path)) {
-            let _ = fs::remove_file(path); // another call may have been faster
+/// Overwrite a file that has to stay the same one.
+fn in_place(current: &mut Current, content: &[u8], reason: String) -> io::Result<Done> {
+    let (file, old) = (&mut current.file, current.length);
+    // What needs new space comes first: on a full disk the file is left as it was.
+    if let Some(end) = content.get(old as usize..) {
+        let written = file.seek(SeekFrom::Start(old)).and_then(|_| file.write_all(end));
+        if let Err(error) = written.and_then(|()| file.sync_all()) {
+            let _ = file.set_len(old); // the first error is the one to tell
+            return Err(error);
         }
     }
+    file.rewind()?;
+    file.write_all(&content[..content.len().min(old as usize)])?;
+    file.set_len(content.len() as u64)?;
+    file.sync_all()?;
+    Ok(Done::InPlace(reason))
 }
 
-fn is_stale(path: &Path) -> bool {
-    fs::metadata(path)
-        .and_then(|data| data.modified())
-        .is_ok_and(|then| SystemTime::now().duration_since(then).is_ok_and(|age| age > STALE))
+#[cfg(target_os = "wasi")]
+fn stat(file: &File) -> io::Result<(Stamp, u64)> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the descriptor is open as long as `file` is.
+    let stat = unsafe { wasi::fd_filestat_get(file.as_raw_fd() as wasi::Fd) }
+        .map_err(|errno| io::Error::from_raw_os_error(errno.raw().into()))?;
+    Ok((Stamp { inode: stat.ino, modified: stat.mtim, length: stat.size }, stat.nlink))
 }
 
-/// The target's name, so short that there is room before it: names end at 255 bytes.
-fn tag(target: &Path) -> String {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let mut tag = String::new();
-    for each in name.chars() {
-        if tag.len() > 200 {
-            break;
-        }
-        tag.push(each);
+#[cfg(not(target_os = "wasi"))]
+fn stat(file: &File) -> io::Result<(Stamp, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let data = file.metadata()?;
+    let modified = (data.mtime() as u64) * 1_000_000_000 + data.mtime_nsec() as u64;
+    Ok((Stamp { inode: data.ino(), modified, length: data.len() }, data.nlink()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// An empty folder of the test's own.
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("replace-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        folder
     }
-    tag
-}
 
-fn random() -> u64 {
-    RandomState::new().hash_one(0) // std's only door to randomness
+    #[test]
+    fn a_content_that_was_replaced_since_it_was_read_stays() {
+        let folder = folder("overtaken");
+        let target = folder.join("./a");
+        fs::write(&target, "1").unwrap();
+        let mut mine = Current::open(&target).unwrap().unwrap();
+        let mut theirs = Current::open(&target).unwrap().unwrap();
+        assert_eq!(replace(&target, Some(&mut theirs), b"2").unwrap(), Done::Atomically);
+        assert_eq!(replace(&target, Some(&mut mine), b"3").unwrap(), Done::Overtaken);
+        assert_eq!(replace(&target, None, b"4").unwrap(), Done::Overtaken);
+        assert_eq!(fs::read(&target).unwrap(), b"2");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_comes_with_its_folders_or_not_at_all() {
+        let folder = folder("folders");
+        let target = folder.join("./a/b/c");
+        assert_eq!(replace(&target, None, b"1").unwrap(), Done::Atomically);
+        assert_eq!(fs::read(&target).unwrap(), b"1");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        assert!(replace(&folder.join("./d/").join("e".repeat(300)), None, b"").is_err());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn hard_links_stay_one_file() {
+        let folder = folder("links");
+        let (target, link) = (folder.join("./a"), folder.join("./b"));
+        for content in ["longer than before", "", "x"] {
+            let _ = fs::remove_file(&link);
+            fs::write(&target, "before").unwrap();
+            fs::hard_link(&target, &link).unwrap();
+            let mut current = Current::open(&target).unwrap().unwrap();
+            let done = replace(&target, Some(&mut current), content.as_bytes()).unwrap();
+            assert_eq!(done, Done::InPlace("it has 2 hard links".into()));
+            assert_eq!(fs::read_to_string(&link).unwrap(), content);
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

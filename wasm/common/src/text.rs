@@ -1,5 +1,7 @@
 //! Bytes as text and back: UTF-8, UTF-16, and Latin-1 as the web reads it (Windows-1252).
 
+use std::borrow::Cow;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Encoding {
     Utf8,
@@ -13,6 +15,7 @@ pub enum Encoding {
 }
 
 const MARK: &str = "\u{feff}";
+const HEAD: usize = 8 << 10; // bytes from which text is told from everything else
 
 /// What 0x80 to 0x9f mean in Windows-1252. The five that mean nothing stand for themselves, so that
 /// every byte comes back as it was.
@@ -42,23 +45,33 @@ impl Encoding {
         }
     }
 
-    /// The text's bytes, or None where Latin-1 lacks one of its characters.
-    pub fn encode(self, text: &str) -> Option<Vec<u8>> {
+    /// The bytes of a text, which is UTF-8 but for what was broken before it was decoded; None
+    /// where Latin-1 lacks one of its characters.
+    pub fn encode(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         let mut bytes = self.mark().to_vec();
         match self {
-            Encoding::Utf8 | Encoding::Utf8Marked => bytes.extend_from_slice(text.as_bytes()),
+            Encoding::Utf8 => return Some(Cow::Borrowed(text)),
+            Encoding::Utf8Marked => bytes.extend_from_slice(text),
             Encoding::Utf16 { big, .. } => {
-                for unit in text.encode_utf16() {
+                for unit in std::str::from_utf8(text).ok()?.encode_utf16() {
                     bytes.extend(if big { unit.to_be_bytes() } else { unit.to_le_bytes() });
                 }
             }
             Encoding::Latin1 => {
-                for each in text.chars() {
+                for each in std::str::from_utf8(text).ok()?.chars() {
                     bytes.push(latin1_byte(each)?);
                 }
             }
         }
-        Some(bytes)
+        Some(Cow::Owned(bytes))
+    }
+
+    /// The first character that has no byte in this encoding.
+    pub fn lacks(self, text: &str) -> Option<char> {
+        match self {
+            Encoding::Latin1 => text.chars().find(|each| latin1_byte(*each).is_none()),
+            _ => None,
+        }
     }
 }
 
@@ -95,21 +108,19 @@ fn unmarked_utf16(head: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// A whole file's text and encoding, or None where encoding it again would not give these bytes.
-pub fn decode(bytes: &[u8]) -> Option<(String, Encoding)> {
-    let encoding = sniff(bytes)?;
-    let body = &bytes[encoding.mark().len()..];
-    let (text, encoding) = match encoding {
-        Encoding::Utf16 { big, .. } => (utf16(body, big)?, encoding),
-        _ => match std::str::from_utf8(body) {
-            Ok(text) => (text.to_owned(), encoding),
-            Err(_) if encoding == Encoding::Utf8 && guess(body) == Encoding::Latin1 => {
-                (latin1(body), Encoding::Latin1)
-            }
-            Err(_) => return None,
+/// A whole file as UTF-8, and how it is encoded; None for what is no text, and for UTF-16 that is
+/// broken. What is broken in UTF-8 stays as it is: encoding gives these bytes again, always.
+pub fn decode(mut bytes: Vec<u8>) -> Option<(Vec<u8>, Encoding)> {
+    let encoding = sniff(&bytes[..bytes.len().min(HEAD)])?;
+    bytes.drain(..encoding.mark().len());
+    match encoding {
+        Encoding::Utf16 { big, .. } => Some((utf16(&bytes, big)?.into_bytes(), encoding)),
+        Encoding::Utf8 if std::str::from_utf8(&bytes).is_err() => match guess(&bytes) {
+            Encoding::Latin1 => Some((latin1(&bytes).into_bytes(), Encoding::Latin1)),
+            _ => Some((bytes, encoding)),
         },
-    };
-    Some((text, encoding))
+        _ => Some((bytes, encoding)),
+    }
 }
 
 /// Whether bytes that are no UTF-8 are Latin-1, or UTF-8 with something broken in it: the latter
@@ -165,9 +176,9 @@ pub enum LineEnds {
     CrLf,
 }
 
-pub fn line_ends(text: &str) -> LineEnds {
-    let crlf = text.matches("\r\n").count();
-    let all = text.bytes().filter(|byte| *byte == b'\n').count();
+pub fn line_ends(text: &[u8]) -> LineEnds {
+    let crlf = text.windows(2).filter(|two| two == b"\r\n").count();
+    let all = text.iter().filter(|byte| **byte == b'\n').count();
     if crlf * 2 > all { LineEnds::CrLf } else { LineEnds::Lf }
 }
 
@@ -180,14 +191,20 @@ pub fn with_crlf(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn there_and_back(bytes: &[u8], text: &[u8], encoding: Encoding) {
+        assert_eq!(decode(bytes.to_vec()), Some((text.to_vec(), encoding)));
+        assert_eq!(encoding.encode(text).as_deref(), Some(bytes));
+    }
+
     #[test]
     fn every_byte_comes_back_from_latin1() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(Encoding::Latin1.encode(&latin1(&bytes)), Some(bytes));
+        let bytes: Vec<u8> = (1..=255).collect();
+        there_and_back(&bytes, latin1(&bytes).as_bytes(), Encoding::Latin1);
     }
 
     #[test]
     fn text_and_bytes_go_both_ways() {
+        let text = "größer: naïve façade test\r\n".as_bytes();
         for encoding in [
             Encoding::Utf8,
             Encoding::Utf8Marked,
@@ -195,18 +212,29 @@ mod tests {
             Encoding::Utf16 { big: false, marked: true },
             Encoding::Utf16 { big: true, marked: false },
         ] {
-            let bytes = encoding.encode("größer: naïve façade test\r\n").unwrap();
-            assert_eq!(decode(&bytes).unwrap(), ("größer: naïve façade test\r\n".into(), encoding));
+            there_and_back(&encoding.encode(text).unwrap(), text, encoding);
         }
     }
 
     #[test]
-    fn broken_bytes_are_no_text() {
-        assert_eq!(decode("ääää ".repeat(3).into_bytes().as_slice()).unwrap().1, Encoding::Utf8);
-        let mut broken = "ääää".as_bytes().to_vec();
-        broken.push(0xff);
-        assert!(decode(&broken).is_none());
-        assert!(decode(b"\x7fELF\x02\x01\x01\0\0\0").is_none());
-        assert!(decode(b"\xff\xfea").is_none());
+    fn what_is_broken_in_utf8_is_kept() {
+        let broken = [&"äääää".as_bytes()[..9], b"\xff", b"\xe2\x82"].concat();
+        there_and_back(&broken, &broken, Encoding::Utf8);
+        let marked = [b"\xef\xbb\xbf", broken.as_slice()].concat();
+        there_and_back(&marked, &broken, Encoding::Utf8Marked);
+    }
+
+    #[test]
+    fn binaries_and_broken_utf16_are_no_text() {
+        assert!(decode(b"\x7fELF\x02\x01\x01\0\0\0".to_vec()).is_none());
+        assert!(decode(b"\xff\xfea".to_vec()).is_none());
+        assert!(decode(b"\xff\xfe\0\xd8a\0".to_vec()).is_none());
+    }
+
+    #[test]
+    fn latin1_lacks_most_characters() {
+        assert_eq!(Encoding::Latin1.lacks("é€"), None);
+        assert_eq!(Encoding::Latin1.lacks("é → b"), Some('→'));
+        assert_eq!(Encoding::Utf8.lacks("→"), None);
     }
 }

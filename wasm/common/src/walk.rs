@@ -1,12 +1,18 @@
-//! Folders as a model wants to see them: sorted, without hidden and ignored entries, links not
-//! followed. One folder at a time; the order of the walk is its user's.
+//! Folders as a model wants to see them: without hidden and ignored entries, links not followed.
+//! One folder at a time; the order of the walk is its user's.
 
+pub mod hunt;
+pub mod pattern;
+
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use crate::dir::{self, Entry, Kind};
+use crate::dir::{Dir, Entry, Kind};
+use crate::fail::Failure;
 use crate::ignored::{Rules, Verdict};
+use crate::names::shown;
 use crate::place::Place;
 
 /// What is shown though it is hidden or ignored.
@@ -22,18 +28,23 @@ pub struct Folder {
     pub path: PathBuf,
     /// As it is printed; "" for the first folder itself.
     pub shown: String,
-    inside: String, // from the opened folder on, with "/" at its end, for the rules
+    opened: Rc<str>, // the opened folder in which it lies
+    inside: String,  // from there on, with "/" at its end, for the rules
     rules: Option<Rc<Rules>>,
 }
 
-/// What is in one folder.
-#[derive(Default)]
-pub struct Content {
-    /// Folders first, then by name.
-    pub entries: Vec<Entry>,
-    pub hidden: usize,
-    /// Names, with "/" after a folder's.
-    pub ignored: Vec<String>,
+/// Whether an entry is of interest to whoever has not named it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    Shown,
+    Hidden,
+    Ignored,
+}
+
+/// What is in one folder, and how it stands. The entries are in no order.
+pub struct Survey {
+    pub entries: Vec<(Entry, Standing)>,
+    pub nameless: usize,
 }
 
 impl Folder {
@@ -44,12 +55,13 @@ impl Folder {
         let mut folder = Self {
             path: PathBuf::from(format!("{}/.", place.folder)),
             shown: String::new(),
+            opened: Rc::from(place.folder.as_str()),
             inside: String::new(),
             rules: None,
         };
         for name in names {
-            if !choice.no_ignore {
-                folder.read_rules(|_| true);
+            if let (false, Ok(dir)) = (choice.no_ignore, folder.open()) {
+                folder.read_rules(&dir, |_| true);
             }
             folder = folder.below(name);
         }
@@ -62,6 +74,7 @@ impl Folder {
         Self {
             path: self.path.join(name),
             shown: self.shown_below(name),
+            opened: Rc::clone(&self.opened),
             inside: format!("{}{name}/", self.inside),
             rules: self.rules.clone(),
         }
@@ -75,32 +88,30 @@ impl Folder {
         }
     }
 
-    /// Read what is in it.
-    pub fn content(&mut self, choice: Choice) -> io::Result<Content> {
-        let entries = dir::read(&self.path)?;
+    pub fn open(&self) -> io::Result<Dir> {
+        Dir::open(&self.opened, &self.inside)
+    }
+
+    /// Read what is in it, once it is open.
+    pub fn survey(&mut self, dir: &Dir, choice: Choice) -> io::Result<Survey> {
+        let listing = dir.listing()?;
         if !choice.no_ignore {
-            self.read_rules(|name| entries.iter().any(|entry| entry.name == name));
+            let is_there = |name: &str| listing.entries.iter().any(|entry| entry.name == name);
+            self.read_rules(dir, is_there);
         }
-        let mut content = Content::default();
-        for entry in entries {
-            let is_folder = entry.kind == Kind::Folder;
-            match self.verdict(&entry, choice) {
-                Verdict::Ignored => {
-                    let end = if is_folder { "/" } else { "" };
-                    content.ignored.push(entry.name + end);
-                }
-                Verdict::Unnamed if entry.name.starts_with('.') && !choice.hidden => {
-                    content.hidden += 1;
-                }
-                Verdict::Unnamed | Verdict::Wanted => content.entries.push(entry),
-            }
-        }
-        content.ignored.sort_unstable();
-        content.entries.sort_unstable_by(|a, b| {
-            let rank = |entry: &Entry| entry.kind != Kind::Folder;
-            rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name))
+        let judged = listing.entries.into_iter().map(|entry| {
+            let standing = self.standing(&entry, choice);
+            (entry, standing)
         });
-        Ok(content)
+        Ok(Survey { entries: judged.collect(), nameless: listing.nameless })
+    }
+
+    fn standing(&self, entry: &Entry, choice: Choice) -> Standing {
+        match self.verdict(entry, choice) {
+            Verdict::Ignored => Standing::Ignored,
+            Verdict::Unnamed if entry.name.starts_with('.') && !choice.hidden => Standing::Hidden,
+            Verdict::Unnamed | Verdict::Wanted => Standing::Shown,
+        }
     }
 
     fn verdict(&self, entry: &Entry, choice: Choice) -> Verdict {
@@ -117,7 +128,32 @@ impl Folder {
         })
     }
 
-    fn read_rules(&mut self, has: impl Fn(&str) -> bool) {
-        self.rules = Rules::below(self.rules.take(), &self.path, self.inside.len(), has);
+    fn read_rules(&mut self, dir: &Dir, has: impl Fn(&str) -> bool) {
+        self.rules = Rules::below(self.rules.take(), dir, self.inside.len(), has);
     }
+}
+
+/// Whether a place is a folder, where there is something.
+pub fn is_folder(place: &Place) -> Result<bool, Failure> {
+    match fs::metadata(&place.path) {
+        Ok(data) => Ok(data.is_dir()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(&place.given)),
+        Err(error) => Err(Failure::of(&shown(&place.given), &error)),
+    }
+}
+
+fn missing(path: &str) -> Failure {
+    let name = shown(path);
+    match nearest(path) {
+        Some(folder) => format!("{name} does not exist; the folder {} does", shown(folder)).into(),
+        None => format!("{name} does not exist").into(),
+    }
+}
+
+/// The nearest folder above a path that exists and has a name.
+fn nearest(path: &str) -> Option<&str> {
+    let (above, _) = path.rsplit_once('/')?;
+    let is_folder = Place::find(above)
+        .is_ok_and(|place| fs::metadata(place.path).is_ok_and(|data| data.is_dir()));
+    if is_folder { Some(above) } else { nearest(above) }
 }

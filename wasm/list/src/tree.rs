@@ -3,86 +3,108 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::fs;
+use std::io::ErrorKind;
 
 use common::dir::{Entry, Kind};
 use common::fail::{Failure, reason};
 use common::names::shown;
 use common::place::Place;
 use common::size;
-use common::walk::{Choice, Content, Folder};
+use common::walk::{Choice, Folder};
 
-const NAMES: usize = 5; // ignored entries of one folder that are named
+use crate::content::Content;
+use crate::sizes::Sizes;
+
+const BYTES: usize = 512 << 10; // of all lines; 10 000 of the usual ones are half of it
 
 /// One line, and the lines below it.
 struct Node {
     line: String,
     below: Vec<usize>,
-    cut: usize, // entries that the limit left out
+    cut: usize, // entries that a limit left out
+}
+
+impl Node {
+    fn new(line: String) -> Self {
+        Self { line, below: Vec::new(), cut: 0 }
+    }
 }
 
 struct Tree {
     nodes: Vec<Node>,
-    room: usize,
+    /// Folders to be read: each with its node, and the level of its entries.
+    queue: VecDeque<(usize, Folder, u64)>,
+    depth: u64,
+    room: usize,  // entries
+    bytes: usize, // of lines
 }
 
 /// Read and draw a folder.
 pub fn draw(place: &Place, choice: Choice, depth: u64, limit: usize) -> Result<String, Failure> {
     let name = shown(place.given.trim_end_matches('/'));
-    let root = Node { line: format!("{name}/"), below: Vec::new(), cut: 0 };
-    let mut tree = Tree { nodes: vec![root], room: limit };
+    let nodes = vec![Node::new(format!("{name}/"))];
+    let mut tree = Tree { nodes, queue: VecDeque::new(), depth, room: limit, bytes: BYTES };
     let mut first = Folder::first(place, choice);
-    let content = first.content(choice).map_err(|error| Failure::of(&name, &error))?;
-    let mut queue = VecDeque::new();
-    tree.add(0, &first, content, 1, &mut queue);
-    while let Some((at, mut folder, level)) = queue.pop_front() {
-        if level > depth || tree.room == 0 {
-            break; // the rest of the queue is as deep, or deeper
-        }
-        match folder.content(choice) {
-            Ok(content) => tree.add(at, &folder, content, level, &mut queue),
-            Err(error) => tree.note(at, &format!("cannot be read: {}", reason(&error))),
-        }
-    }
+    let content = Content::read(&mut first, choice).map_err(|error| Failure::of(&name, &error))?;
+    tree.add(0, &first, content, 1);
+    tree.grow(choice);
     let mut text = String::new();
     tree.draw(0, 0, &mut text);
-    if tree.room == 0 {
-        // A String takes every write.
-        let _ =
-            writeln!(text, "[limit of {limit} reached: raise it, or list a folder by its path]");
+    if !tree.queue.is_empty() || tree.nodes.iter().any(|node| node.cut > 0) {
+        text.push_str(&tree.way_on(limit));
     }
     Ok(text)
 }
 
 impl Tree {
-    fn add(
-        &mut self,
-        at: usize,
-        folder: &Folder,
-        content: Content,
-        level: u64,
-        queue: &mut VecDeque<(usize, Folder, u64)>,
-    ) {
-        let all = content.entries.len();
-        if let Some(text) = left_out(&content) {
-            self.note(at, &text);
-        }
-        for entry in content.entries.into_iter().take(self.room) {
-            let number = self.nodes.len();
-            let line = line(folder, &entry);
-            self.nodes.push(Node { line, below: Vec::new(), cut: 0 });
-            self.nodes[at].below.push(number);
-            if entry.kind == Kind::Folder {
-                queue.push_back((number, folder.below(&entry.name), level + 1));
+    fn grow(&mut self, choice: Choice) {
+        while !self.is_full() {
+            let Some((at, mut folder, level)) = self.queue.pop_front() else { break };
+            match Content::read(&mut folder, choice) {
+                Ok(content) => self.add(at, &folder, content, level),
+                Err(error) => self.note(at, &format!("cannot be read: {}", reason(&error))),
             }
         }
-        let taken = self.nodes[at].below.len();
-        self.nodes[at].cut = all - taken;
-        self.room -= taken;
+    }
+
+    fn add(&mut self, at: usize, folder: &Folder, content: Content, level: u64) {
+        if let Some(text) = content.left_out() {
+            self.note(at, &text);
+        }
+        let sizes = Sizes::of(&folder.path);
+        let mut entries = content.entries.into_iter();
+        while !self.is_full() {
+            let Some(entry) = entries.next() else { break };
+            let number = self.nodes.len();
+            let line = line(folder, &entry, &sizes);
+            self.room -= 1;
+            self.bytes = self.bytes.saturating_sub(line.len() + level as usize + 1);
+            self.nodes.push(Node::new(line));
+            self.nodes[at].below.push(number);
+            if entry.kind == Kind::Folder && level < self.depth {
+                self.queue.push_back((number, folder.below(&entry.name), level + 1));
+            }
+        }
+        self.nodes[at].cut = entries.len();
+    }
+
+    fn is_full(&self) -> bool {
+        self.room == 0 || self.bytes == 0
     }
 
     fn note(&mut self, at: usize, text: &str) {
+        self.bytes = self.bytes.saturating_sub(text.len() + 3);
         // A String takes every write.
         let _ = write!(self.nodes[at].line, " [{text}]");
+    }
+
+    /// How to see what was left out.
+    fn way_on(&self, limit: usize) -> String {
+        if self.room == 0 {
+            format!("[limit of {limit} reached: raise it, or list a folder by its path]\n")
+        } else {
+            format!("[cut after {}: list a folder by its path]\n", size::short(BYTES as u64))
+        }
     }
 
     fn draw(&self, at: usize, depth: usize, text: &mut String) {
@@ -101,34 +123,18 @@ impl Tree {
     }
 }
 
-/// What is said of a folder's content beside its entries.
-fn left_out(content: &Content) -> Option<String> {
-    let mut parts = Vec::new();
-    if content.hidden > 0 {
-        parts.push(format!("{} hidden", content.hidden));
-    }
-    if !content.ignored.is_empty() {
-        let names: Vec<_> = content.ignored.iter().take(NAMES).map(|name| shown(name)).collect();
-        let more = if content.ignored.len() > NAMES { " …" } else { "" };
-        parts.push(format!("{} ignored: {}{more}", content.ignored.len(), names.join(" ")));
-    }
-    if parts.is_empty() && content.entries.is_empty() {
-        parts.push("empty".into());
-    }
-    (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-fn line(folder: &Folder, entry: &Entry) -> String {
+fn line(folder: &Folder, entry: &Entry, sizes: &Sizes) -> String {
     let name = shown(&entry.name);
-    let path = folder.path.join(&entry.name);
     match entry.kind {
         Kind::Folder => format!("{name}/"),
-        Kind::File => match fs::symlink_metadata(path) {
-            Ok(data) => format!("{name} {}", size::short(data.len())),
-            Err(_) => name.into_owned(),
+        Kind::File => match sizes.get(&entry.name) {
+            Some(bytes) => format!("{name} {}", size::short(bytes)),
+            None => name.into_owned(),
         },
-        Kind::Link => match fs::read_link(path) {
+        Kind::Link => match fs::read_link(folder.path.join(&entry.name)) {
             Ok(target) => format!("{name} -> {}", shown(&target.to_string_lossy())),
+            // WASI tells no absolute target: it could not be followed.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => format!("{name} -> /…"),
             Err(_) => format!("{name} -> ?"),
         },
         Kind::Other => format!("{name} [no regular file]"),

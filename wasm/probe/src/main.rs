@@ -5,6 +5,7 @@
 //! One source for both kinds of binary: `wasm32-wasip1` (a module), `wasm32-wasip2` (a component).
 
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ fn run(act: &str, object: &str) -> io::Result<String> {
         "panic" => panic!("the guest panics on purpose"),
         "recurse" => Ok(recurse(0).to_string()),
         "grow" => grow(number(object)),
+        "random" => Ok(RandomState::new().hash_one(0).to_string()), // keys from the host's randomness
         "hoard" => hoard(number(object)),
         "flood" => flood(object),
         "fill" => fill(object),

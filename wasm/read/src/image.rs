@@ -29,11 +29,11 @@ pub fn format(head: &[u8]) -> Option<Format> {
 }
 
 /// Write the image, or the sentence that it is too large.
-pub fn show(file: File, length: u64, format: Format, out: &mut impl Write) -> io::Result<()> {
+pub fn show(file: &mut File, length: u64, format: Format, out: &mut impl Write) -> io::Result<()> {
     let (name, short) = (format.name, size::short(length));
     if length > LARGEST {
-        let most = size::short(LARGEST);
-        return write_envelope(out, &format!("[{name} image, {short}: larger than {most}]"));
+        let text = format!("[{name} image, {short}: too large, up to 3.75M are shown]");
+        return write_envelope(out, &text);
     }
     write!(out, r#"{{"content":[{{"type":"text","text":"[{name} image, {short}]"}},"#)?;
     write!(out, r#"{{"type":"image","mimeType":"{}","data":""#, format.media_type)?;

@@ -1,6 +1,9 @@
-//! What a file is that is no text, by its first bytes.
+//! What a file is, text or not, by its first bytes.
 
-const MAGIC: [(usize, &[u8], &str); 42] = [
+use common::text::{self, Encoding};
+
+const UNKNOWN: &str = "a binary file of unknown kind";
+const MAGIC: [(usize, &[u8], &str); 44] = [
     (0, b"%PDF-", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP archive, or a document or package made as one"),
     (0, b"PK\x05\x06", "an empty ZIP archive"),
@@ -43,10 +46,25 @@ const MAGIC: [(usize, &[u8], &str); 42] = [
     (0, b"OTTO", "an OpenType font"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Microsoft Office document"),
     (0, b"DIRC", "a git index"),
+    (0, b"\xff\xfe\0\0", "text in UTF-32"),
+    (0, b"\0\0\xfe\xff", "text in UTF-32"),
 ];
 
+/// A text's encoding (UTF-8 where it may be Latin-1 too), or what a file is that is no text.
+pub fn of(head: &[u8]) -> Result<Encoding, &'static str> {
+    use Encoding::{Utf8Marked, Utf16};
+    match text::sniff(head) {
+        // Half of the bytes of Cyrillic in UTF-16 are control characters, so the mark decides.
+        Some(marked @ (Utf8Marked | Utf16 { marked: true, .. })) => Ok(marked),
+        sniffed => match binary(head) {
+            Some(name) => Err(name),
+            None => sniffed.ok_or(UNKNOWN),
+        },
+    }
+}
+
 /// The kind, or None where this may be text.
-pub fn binary(head: &[u8]) -> Option<&'static str> {
+fn binary(head: &[u8]) -> Option<&'static str> {
     let known = MAGIC.iter().find(|(at, magic, _)| {
         head.get(*at..).is_some_and(|bytes| bytes.starts_with(magic)) && is_no_prose(head, magic)
     });
@@ -54,7 +72,7 @@ pub fn binary(head: &[u8]) -> Option<&'static str> {
         Some((_, _, name)) => Some(name),
         None if head.starts_with(b"MZ") && head.contains(&0) => Some("a Windows program"),
         None if head.starts_with(b"BM") && head.contains(&0) => Some("a BMP image"),
-        None => is_noise(head).then_some("a binary file of unknown kind"),
+        None => is_noise(head).then_some(UNKNOWN),
     }
 }
 
@@ -62,7 +80,7 @@ pub fn binary(head: &[u8]) -> Option<&'static str> {
 fn is_no_prose(head: &[u8], magic: &[u8]) -> bool {
     magic == b"%PDF-"
         || magic == b"!<arch>\n"
-        || std::str::from_utf8(head).is_err()
+        || std::str::from_utf8(head).is_err_and(|error| error.error_len().is_some()) // not just cut
         || head.contains(&0)
 }
 
@@ -83,6 +101,7 @@ mod tests {
         }
         assert_eq!(binary(b"%PDF-1.7\n"), Some("a PDF document"));
         assert_eq!(binary(b"\x1f\x8b\x08\0\0\0\0"), Some("gzip data"));
-        assert_eq!(binary(b"\x01\x02\x03\x04abc"), Some("a binary file of unknown kind"));
+        assert_eq!(binary(b"\x01\x02\x03\x04abc"), Some(UNKNOWN));
+        assert_eq!(binary(b"BZh, and half an \xc3"), None);
     }
 }

@@ -6,7 +6,7 @@ mod source;
 mod window;
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
+use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::process::ExitCode;
 
 use common::args::{self, Args};
@@ -15,11 +15,10 @@ use common::json::write_envelope;
 use common::names::shown;
 use common::place::Place;
 use common::size;
-use common::text;
 
 use window::{Wanted, Window};
 
-const HEAD: u64 = 8 << 10; // bytes from which text is told from everything else
+const HEAD: usize = 8 << 10; // bytes from which text is told from everything else
 
 fn main() -> ExitCode {
     fail::end(run())
@@ -27,29 +26,45 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let mut args = Args::read()?;
-    let wanted = Wanted {
-        offset: args.number("offset", 1, 1..=u64::MAX)?,
+    let begin = begin(args.text("offset"))?;
+    let mut wanted = Wanted {
+        offset: 1,
         limit: args.number("limit", window::LINES, 1..=1_000_000)?,
         column: args.number("column", 1, 1..=u64::MAX)?,
     };
     let place = Place::find(&args::only(args.finish()?, "path")?)?;
-    let file = open(&place)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    show(file, &wanted, &mut out)
-        .and_then(|()| out.flush())
-        .map_err(|error| Failure::of(&shown(&place.given), &error))
-}
-
-fn open(place: &Place) -> Result<File, Failure> {
     let name = shown(&place.given);
-    let data = std::fs::metadata(&place.path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => missing(place, &name),
+    let mut file = File::open(&place.path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => missing(&place, &name),
         _ => Failure::of(&name, &error),
     })?;
+    let data = file.metadata().map_err(|error| Failure::of(&name, &error))?;
     if data.is_dir() {
         return Err(format!("{name} is a folder: \"list\" shows what is in it").into());
     }
-    File::open(&place.path).map_err(|error| Failure::of(&name, &error))
+    let mut out = BufWriter::new(io::stdout().lock());
+    show(&mut file, data.len(), begin, &mut wanted, &mut out)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::of(&name, &error))
+}
+
+/// Where the lines that are shown begin.
+#[derive(Clone, Copy)]
+enum Begin {
+    /// At this line, from 1 on.
+    At(u64),
+    /// So many lines before the end.
+    BeforeEnd(u64),
+}
+
+fn begin(offset: Option<String>) -> Result<Begin, Failure> {
+    let Some(text) = offset else { return Ok(Begin::At(1)) };
+    match text.parse::<i64>() {
+        Ok(0) => Err("offset: 0 is no line: the first is 1, and -1 is the last".into()),
+        Ok(number) if number < 0 => Ok(Begin::BeforeEnd(number.unsigned_abs())),
+        Ok(number) => Ok(Begin::At(number.unsigned_abs())),
+        Err(_) => Err(format!("offset: {text:?} is no number of a line").into()),
+    }
 }
 
 /// For a path that does not exist, the nearest folder that does is what the call has open.
@@ -60,28 +75,39 @@ fn missing(place: &Place, name: &str) -> Failure {
     }
 }
 
-fn show(mut file: File, wanted: &Wanted, out: &mut impl Write) -> io::Result<()> {
-    let mut head = Vec::new();
-    (&file).take(HEAD).read_to_end(&mut head)?;
-    let length = file.metadata()?.len();
+fn show(
+    file: &mut File,
+    length: u64,
+    begin: Begin,
+    wanted: &mut Wanted,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let first = source::first_piece(file, length)?;
+    let head = &first[..first.len().min(HEAD)];
     if head.is_empty() {
         return write_envelope(out, "[empty file]");
     }
-    if let Some(format) = image::format(&head) {
+    if let Some(format) = image::format(head) {
         file.rewind()?;
         return image::show(file, length, format, out);
     }
-    let encoding = match kind::binary(&head) {
-        None => text::sniff(&head),
-        Some(_) => None,
+    let encoding = match kind::of(head) {
+        Ok(encoding) => encoding,
+        Err(name) => {
+            let size = size::short(length);
+            return write_envelope(out, &format!("[{name}, {size}: read shows text and images]"));
+        }
     };
-    let Some(encoding) = encoding else {
-        let name = kind::binary(&head).unwrap_or("a binary file of unknown kind");
-        let size = size::short(length);
-        return write_envelope(out, &format!("[{name}, {size}: read shows text and images]"));
+    wanted.offset = match begin {
+        Begin::At(line) => line,
+        Begin::BeforeEnd(lines) => {
+            let mut counted = Window::new(&Wanted { offset: u64::MAX, ..*wanted });
+            source::feed(file, first.clone(), length, encoding, &mut counted)?;
+            file.seek(SeekFrom::Start(first.len() as u64))?;
+            (counted.total() + 1).saturating_sub(lines).max(1)
+        }
     };
     let mut window = Window::new(wanted);
-    file.rewind()?;
-    let is_whole = source::feed(&mut file, encoding, &mut window)?;
+    let is_whole = source::feed(file, first, length, encoding, &mut window)?;
     write_envelope(out, &window.text(encoding, is_whole))
 }

@@ -1,42 +1,35 @@
 //! The content that is replaced, as far as the new one takes after it.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::io;
 
+use common::replace::Current;
 use common::text::{self, Encoding, LineEnds};
 
-use crate::kept;
-
-const LARGEST: u64 = 4 << 20; // a larger file is looked at no further, and gets no diff
+const LARGEST: u64 = 4 << 20; // of a larger file only so much is looked at, and it gets no diff
 
 pub struct Old {
-    pub length: u64,
     bytes: Vec<u8>,
-    /// None for what is no text, or too large.
-    pub text: Option<(String, Encoding)>,
+    is_whole: bool,
+    /// None for what is no text.
+    pub text: Option<(Vec<u8>, Encoding)>,
 }
 
 impl Old {
-    /// Read what is there; None for nothing.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        let data = match fs::metadata(path) {
-            Ok(data) => data,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if data.is_dir() {
-            return Err(ErrorKind::IsADirectory.into());
-        }
-        let mut bytes = Vec::new();
-        File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
-        let is_whole = data.len() <= LARGEST;
-        let text = if is_whole { text::decode(&bytes) } else { None };
-        Ok(Some(Self { length: data.len(), bytes, text }))
+    pub fn read(file: &mut Current) -> io::Result<Self> {
+        let bytes = file.read(LARGEST)?;
+        let is_whole = bytes.len() as u64 == file.length;
+        let head = if is_whole { bytes.len() } else { whole_characters(&bytes) };
+        let text = text::decode(bytes[..head].to_vec());
+        Ok(Self { bytes, is_whole, text })
     }
 
     pub fn is(&self, bytes: &[u8]) -> bool {
-        self.length == self.bytes.len() as u64 && self.bytes == bytes
+        self.is_whole && self.bytes == bytes
+    }
+
+    /// The whole old text, for a diff.
+    pub fn whole_text(&self) -> Option<&[u8]> {
+        self.text.as_ref().filter(|_| self.is_whole).map(|(text, _)| text.as_slice())
     }
 
     /// The new content's bytes, with the line ends and the encoding of the old, and what to say.
@@ -48,10 +41,12 @@ impl Old {
             content = text::with_crlf(&content);
             notes.push("CRLF line ends kept".into());
         }
-        match encoding.encode(&content) {
+        match encoding.encode(content.as_bytes()) {
             Some(bytes) => {
-                notes.extend(kept(*encoding));
-                (bytes, notes)
+                if *encoding != Encoding::Utf8 {
+                    notes.push(format!("{} kept", encoding.name()));
+                }
+                (bytes.into_owned(), notes)
             }
             None => {
                 notes.push(format!("now UTF-8: {} lacks a character of it", encoding.name()));
@@ -59,4 +54,10 @@ impl Old {
             }
         }
     }
+}
+
+/// How many bytes of a beginning to look at, so that no character is cut: to its last line end,
+/// and in UTF-16 to the whole character before that.
+fn whole_characters(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1) & !1
 }
