@@ -49,6 +49,7 @@ class ZygoteLauncher:
     layers: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     _zygote: Zygote | None = None
+    _closed: bool = False
     _starting: anyio.Lock = field(default_factory=anyio.Lock)
 
     def start(self) -> None:
@@ -71,6 +72,7 @@ class ZygoteLauncher:
         return await (await self._ready()).fork(min(count, MAX_FORKS))
 
     def close(self) -> None:  # noqa: D102 - as Launcher
+        self._closed = True
         if self._zygote is not None:
             self._zygote.close()
             self._zygote = None
@@ -80,6 +82,8 @@ class ZygoteLauncher:
         if zygote is not None and not zygote.lost and zygote.greeted.is_set():
             return zygote
         async with self._starting:
+            if self._closed:  # a task that has not heard of the end yet must not start another
+                raise LaunchError("the pool is closed")
             zygote = self._zygote
             if zygote is None or zygote.lost:
                 if zygote is not None:
@@ -150,7 +154,7 @@ class SpawnLauncher:
             case _:
                 msg = "not a greeting"
                 raise FrameError(msg)
-        for binary, descriptor in self._loads.items():
+        for binary, descriptor in list(self._loads.items()):  # another may be added meanwhile
             await cell.channel.send(Load(binary=binary), (descriptor,))
             cell.knows.add(binary)
 

@@ -126,7 +126,8 @@ class _Call:
             raise _Denied(Denial(target=text, reason=reason, allow=self._allow))
         first = self._directories[0]
         told = guest_path(found.host_path, directory, first)
-        if text.endswith("/") and not found.exists:
+        is_missing = found.file is None and found.host_path != found.folder_path
+        if is_missing and text.endswith("/"):
             told += "/"  # what is meant to be a folder must not become a file
         if narrows:
             self._drafts.append(draft(found, directory, first))

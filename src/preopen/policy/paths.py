@@ -51,11 +51,6 @@ class Found:
     file: int | None = None
 
     @property
-    def exists(self) -> bool:
-        """Whether there is anything at the path."""
-        return self.file is not None or self.host_path == self.folder_path
-
-    @property
     def descriptors(self) -> tuple[int, ...]:
         """What is open."""
         return (self.folder,) if self.file is None else (self.folder, self.file)
