@@ -3,7 +3,7 @@
 //! Every question is a trip to the host's thread for files, 10 µs and more, so how many there are
 //! decides how fast a walk is. Not by std: it reads a folder in pieces of 128 bytes, and on preview
 //! 1 the host reads all of it, with a status for each entry, for every piece. A component's host
-//! asks for no status at all: 30 000 entries take 0.1 s so, and 0.6 s on preview 1.
+//! asks for no status at all: a tree of 33 000 entries takes 0.3 s so, and 0.75 s on preview 1.
 
 use std::io;
 use std::path::Path;

@@ -96,7 +96,11 @@ impl Folder {
     pub fn survey(&mut self, dir: &Dir, choice: Choice) -> io::Result<Survey> {
         let listing = dir.listing()?;
         if !choice.no_ignore {
-            let is_there = |name: &str| listing.entries.iter().any(|entry| entry.name == name);
+            // A pipe of that name would be waited for.
+            let is_there = |name: &str| {
+                let mut entries = listing.entries.iter();
+                entries.any(|entry| entry.name == name && entry.kind != Kind::Other)
+            };
             self.read_rules(dir, is_there);
         }
         let judged = listing.entries.into_iter().map(|entry| {

@@ -113,6 +113,9 @@ fn kind_of(number: u8) -> Kind {
 }
 
 impl File {
+    /// Begin to read before the next `piece` is asked for: here, the system does so by itself.
+    pub fn read_ahead(&self) {}
+
     /// The next bytes; fewer than `PIECE` are the last ones.
     pub fn piece(&mut self) -> io::Result<Vec<u8>> {
         let mut piece = Vec::new();

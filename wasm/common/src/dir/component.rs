@@ -7,15 +7,17 @@ use std::time::Duration;
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{
     Descriptor, DescriptorFlags, DescriptorType, ErrorCode, OpenFlags, PathFlags,
+    filesystem_error_code,
 };
+use wasip2::io::streams::{InputStream, StreamError};
 
 use super::{Entry, Kind, Listing, PIECE};
 
 pub struct Dir(Descriptor);
 
 pub struct File {
-    descriptor: Descriptor,
-    at: u64,
+    stream: InputStream,
+    _opened: Descriptor, // dropped after its stream
 }
 
 thread_local! {
@@ -50,7 +52,7 @@ impl Dir {
     pub fn file(&self, name: &str) -> io::Result<File> {
         self.0
             .open_at(PathFlags::empty(), name, OpenFlags::empty(), DescriptorFlags::READ)
-            .map(|descriptor| File { descriptor, at: 0 })
+            .and_then(|opened| Ok(File { stream: opened.read_via_stream(0)?, _opened: opened }))
             .map_err(error)
     }
 
@@ -93,11 +95,21 @@ impl Dir {
 }
 
 impl File {
+    /// Begin to read in the host's own time: the next `piece` has less to wait for.
+    pub fn read_ahead(&self) {
+        // It returns at once, and empty; what goes wrong, the next piece will say.
+        let _ = self.stream.read(PIECE as u64);
+    }
+
     /// The next bytes; fewer than `PIECE` are the last ones.
     pub fn piece(&mut self) -> io::Result<Vec<u8>> {
-        let (piece, _) = self.descriptor.read(PIECE as u64, self.at).map_err(error)?;
-        self.at += piece.len() as u64;
-        Ok(piece)
+        match self.stream.blocking_read(PIECE as u64) {
+            Ok(piece) => Ok(piece),
+            Err(StreamError::Closed) => Ok(Vec::new()),
+            Err(StreamError::LastOperationFailed(cause)) => {
+                Err(filesystem_error_code(&cause).map_or_else(|| ErrorKind::Other.into(), error))
+            }
+        }
     }
 }
 

@@ -56,7 +56,8 @@ impl Pattern {
                 parts.insert(0, Part::Any);
             }
             // Models repeat the folder that they name by `path`.
-            if let Some(rest) = way.strip_prefix(place.given.as_str()) {
+            let bare = way.trim_start_matches("./").trim_start_matches('/');
+            if let Some(rest) = bare.strip_prefix(place.given.as_str()) {
                 if rest.starts_with('/') && place.given != "." {
                     ways.push(self::parts(rest, text)?);
                 }
@@ -133,17 +134,16 @@ impl Part {
     }
 }
 
-/// From where a pattern counts, and what of it is left to match: one that is absolute leads into an
-/// opened folder, and where none has its name, begins at the place, as it does in ignore files.
-pub fn rooted(text: &str, place: Place) -> Result<(Place, &str), Failure> {
-    if !text.starts_with('/') {
-        return Ok((place, text));
-    }
-    let Ok(found) = Place::find(text) else { return Ok((place, text)) };
+/// The opened folder into which an absolute pattern leads, and what of it is left to match. Where
+/// no folder has its name, it begins at the place that is searched, as it does in ignore files.
+pub fn rooted(text: &str) -> Result<Option<(Place, &str)>, Failure> {
+    let Some(found) = Place::find(text).ok().filter(|_| text.starts_with('/')) else {
+        return Ok(None);
+    };
     let rest = text.strip_prefix(found.folder.trim_end_matches('/')).unwrap_or(text);
     // The first folder has two names; paths are printed by the relative one.
     let is_first = Dir::is_same(&found.folder, ".");
-    Ok((Place::find(if is_first { "." } else { &found.folder })?, rest))
+    Ok(Some((Place::find(if is_first { "." } else { &found.folder })?, rest)))
 }
 
 fn parts(way: &str, whole: &str) -> Result<Vec<Part>, Failure> {
