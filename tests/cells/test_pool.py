@@ -140,6 +140,21 @@ async def test_cells_that_were_forked_together_hold_one_socket_each(zygote_lab: 
     assert 4 == len(set().union(*sockets))
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has it")
+async def test_cell_stays_on_one_cpu_and_its_siblings_on_others(zygote_lab: Lab) -> None:
+    """Ours: a file call wakes a thread, and that is cheap on one CPU only."""
+    await zygote_lab.say("module", "args", "")
+    cells = await zygote_lab.pool._launch(8)
+    with anyio.fail_after(10):
+        while any(len(os.sched_getaffinity(cell.pid)) > 1 for cell in cells):
+            await anyio.sleep(0.01)
+    cpus = {cpu for cell in cells for cpu in os.sched_getaffinity(cell.pid)}
+    for cell in cells:
+        cell.close()
+
+    assert len(cpus) > 1 or len(os.sched_getaffinity(0)) == 1
+
+
 def target(link: Path) -> str:
     return str(link.readlink())
 

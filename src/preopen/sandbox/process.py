@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 from preopen.sandbox.privileges import tie_to_parent
 
@@ -35,3 +36,16 @@ def become(owner: str) -> None:
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     tie_to_parent(parent)  # changing the user cleared the parent-death signal (prctl(2))
+
+
+def stay_on_one_cpu() -> None:
+    """Keep a cell's threads on one CPU, cells by turns, and have none preempt the one that woke it.
+
+    A guest's file calls run on a thread of wasmtime's while the guest's own waits: the two never
+    run at once, and waking the other on another CPU costs 12 to 30 µs, on the same one 9 µs. Where
+    the kernel has no such calls, or its rules for this process refuse them, it is only slower.
+    """
+    with suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cpus[os.getpid() % len(cpus)]})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from preopen.sandbox.cell import rehearse_alone, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.privileges import forbid_dumps
-from preopen.sandbox.process import become, end_with_parent, ignore_signals
+from preopen.sandbox.process import become, end_with_parent, ignore_signals, stay_on_one_cpu
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
 from preopen.wire.frames import (
@@ -162,6 +162,7 @@ def start_cell(
     inherited: tuple[Layer, ...] = (),
 ) -> None:
     """In a fresh process: build the wall as far as it goes ahead of need, then answer calls."""
+    stay_on_one_cpu()
     try:
         wall = Wall.prepare(missing, parent, inherited)
     except WallError as error:
