@@ -43,4 +43,4 @@ docs: $(READY)
 	$(BIN)/python docs/tools_page.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist wasm/target .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

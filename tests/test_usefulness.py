@@ -55,6 +55,9 @@ def test_the_table_that_is_kept_is_of_these_tasks(tasks: "tuple[Task, ...]") -> 
     names = [row.split("|")[1].strip() for row in rows if row.startswith("| ")]
 
     assert names[2:-1] == [task.name for task in tasks]
+    total = [cell.strip() for cell in rows[-1].split("|")]
+    assert (total[5], total[9]) == ("20 of 20", "20 of 20")
+    assert int(total[4]) <= int(total[8])  # as the README says
 
 
 def test_both_forms_of_a_search_result_are_read_alike(reading: "ModuleType") -> None:
