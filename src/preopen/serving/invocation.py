@@ -6,7 +6,7 @@ No protocol here, and no process: the pool is a parameter, and so is whoever hea
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import anyio
@@ -56,7 +56,6 @@ class Invoker:
 
     pool: Pool
     policy: Policy
-    _identities: dict[str, tuple[Tool, str]] = field(default_factory=dict)
 
     async def __call__(
         self, tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress
@@ -134,16 +133,8 @@ class Invoker:
             with whole:
                 yield whole.mounts
 
-        return Binding(identity=self._identity(tool), calls=calls, open_whole=open_whole)
-
-    def _identity(self, tool: Tool) -> str:
-        """Return what changes with the tool's binary or grants; a reload brings another Tool."""
-        known, identity = self._identities.get(tool.name, (None, ""))
-        if known is not tool:
-            described = repr((tool.name, tool.sha256, tool.grants))
-            identity = hashlib.sha256(described.encode()).hexdigest()
-            self._identities[tool.name] = tool, identity
-        return identity
+        identity = hashlib.sha256(repr((tool.name, tool.sha256, tool.grants)).encode()).hexdigest()
+        return Binding(identity=identity, calls=calls, open_whole=open_whole)
 
 
 def _finish(
