@@ -33,16 +33,23 @@ def named_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def home() -> dict[str, str]:
+    """Return what the server's environment says of a home: nothing, but for a file that asks."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 async def client(
     workspace: Path,
     named_folder: Path,
+    home: dict[str, str],
     cache_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Client]:
     """Connect a real client to a real server over stdio."""
     top = tmp_path_factory.mktemp("own")
     own = {f"XDG_{name}_HOME": str(top / name.lower()) for name in ("CONFIG", "STATE")}
-    env = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(cache_folder), **own}
+    env = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(cache_folder), **own, **home}
     flags = ["--workspace", str(workspace), "--folder", f"named={named_folder}"]
     arguments = ["-m", "preopen.cli.main", "serve", *flags]
     parameters = StdioServerParameters(command=sys.executable, args=arguments, env=env)

@@ -4,10 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import pytest
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 
 PATIENCE_S = 40
+
+# What a file that is rewritten keeps, beside plain UTF-8.
+each_kept_encoding = pytest.mark.parametrize(
+    ("encoding", "mark", "name"),
+    [
+        ("utf-8", b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
+        ("utf-16-le", b"\xff\xfe", "UTF-16LE"),
+        ("utf-16-be", b"\xfe\xff", "UTF-16BE"),
+        ("cp1252", b"", "Latin-1"),
+    ],
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tools.desk import Desk
+from tools.desk import Desk, each_kept_encoding
 from tools.disk import small_disk
 
 pytestmark = pytest.mark.anyio
@@ -233,15 +233,7 @@ async def test_line_ends_tabs_and_the_last_line_are_kept(
     assert file.read_bytes() == after
 
 
-@pytest.mark.parametrize(
-    ("encoding", "mark", "name"),
-    [
-        ("utf-8", b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
-        ("utf-16-le", b"\xff\xfe", "UTF-16LE"),
-        ("utf-16-be", b"\xfe\xff", "UTF-16BE"),
-        ("cp1252", b"", "Latin-1"),
-    ],
-)
+@each_kept_encoding
 async def test_encoding_is_kept(encoding: str, mark: bytes, name: str, desk: Desk) -> None:
     """Ours: texts are what `read` shows; whatever else reads the file goes on reading it."""
     file = desk.put("a.txt", mark + "größe: alt\r\nein €\r\n".encode(encoding))

@@ -3,13 +3,11 @@
 import hashlib
 import json
 import os
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from mcp import Client, StdioServerParameters
 
 from tools.desk import Desk
 
@@ -107,22 +105,9 @@ each_way = pytest.mark.parametrize("way", WAYS, ids=str)
 
 
 @pytest.fixture(scope="module")
-async def client(
-    workspace: Path,
-    named_folder: Path,
-    cache_folder: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Client]:
-    """Connect to a server whose operator's home holds the workspace, and much else."""
-    top = tmp_path_factory.mktemp("own")
-    own = {f"XDG_{name}_HOME": str(top / name.lower()) for name in ("CONFIG", "STATE")}
-    home = {"HOME": str(workspace.parent), "XDG_CACHE_HOME": str(cache_folder)}
-    env = {"PATH": os.environ["PATH"], **home, **own}
-    flags = ["--workspace", str(workspace), "--folder", f"named={named_folder}"]
-    arguments = ["-m", "preopen.cli.main", "serve", *flags]
-    parameters = StdioServerParameters(command=sys.executable, args=arguments, env=env)
-    async with Client(parameters) as client:
-        yield client
+def home(workspace: Path) -> dict[str, str]:
+    """Let the operator's home hold the workspace, and much else."""
+    return {"HOME": str(workspace.parent)}
 
 
 @each_way

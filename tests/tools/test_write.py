@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tools.desk import Desk
+from tools.desk import Desk, each_kept_encoding
 from tools.disk import small_disk
 
 pytestmark = pytest.mark.anyio
@@ -135,15 +135,7 @@ async def test_crlf_of_a_large_file_is_kept(desk: Desk) -> None:
     assert said.endswith("; CRLF line ends kept\n")
 
 
-@pytest.mark.parametrize(
-    ("encoding", "mark", "name"),
-    [
-        ("utf-8", b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
-        ("utf-16-le", b"\xff\xfe", "UTF-16LE"),
-        ("utf-16-be", b"\xfe\xff", "UTF-16BE"),
-        ("cp1252", b"", "Latin-1"),
-    ],
-)
+@each_kept_encoding
 async def test_encoding_is_kept(encoding: str, mark: bytes, name: str, desk: Desk) -> None:
     """Ours: whatever else reads the file goes on reading it."""
     file = desk.put("a.txt", mark + "größe: alt\r\n".encode(encoding))

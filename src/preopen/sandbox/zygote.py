@@ -1,7 +1,8 @@
 """The zygote: imported wasmtime once, has one thread, loads binaries, forks cells, reaps them.
 
-It never runs guest code itself, and it leaves when the server's end of its channel does. Started by
-`cells/launch.py` with nothing in its environment.
+It never runs anybody's guest, only an empty one of ours to rehearse, and it leaves when the
+server's end of its channel does. Started by `cells/launch.py` with nothing of ours or the user's in
+its environment but four settings of libraries.
 """
 
 import gc
