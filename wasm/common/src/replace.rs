@@ -7,16 +7,21 @@
 //! out when it moves it, and begins again.
 
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 mod workshop;
 
 pub use workshop::tidy;
 use workshop::{Made, Workshop};
 
-/// Each further one means that another call came in between, within a millisecond or so.
-const ATTEMPTS: usize = 10;
+/// Each further one means that another call came in between, within a millisecond or so. On a busy
+/// machine a call that waits for its processor loses many: a dozen of calls on two took over ten.
+const ATTEMPTS: u64 = 30;
+const LONGEST_PAUSE: u64 = 16; // milliseconds before an attempt
 
 /// The file that is there. It is kept open, so that no new file gets its inode: by that it is known.
 pub struct Current {
@@ -81,13 +86,25 @@ pub fn replace(
     loop {
         let made = if attempt == 1 { Made::First } else { Made::Again };
         match (aside(target, current.as_deref(), content, made), current.as_deref_mut()) {
-            (Err(error), _) if was_taken(&error) && attempt < ATTEMPTS => attempt += 1,
+            (Err(error), _) if was_taken(&error) && attempt < ATTEMPTS => {
+                pause(attempt);
+                attempt += 1;
+            }
+            (Err(error), Some(_)) if was_taken(&error) && target.is_file() => {
+                return Ok(Done::Overtaken);
+            }
             (Err(error), Some(file)) if error.kind() == ErrorKind::PermissionDenied => {
                 return in_place(file, content, "its folder takes no new files".into());
             }
             (done, _) => return done,
         }
     }
+}
+
+/// Step out of the way of those that want the same, for longer each time and not as long as they.
+fn pause(attempt: u64) {
+    let most = 1000 * attempt.min(LONGEST_PAUSE); // microseconds
+    thread::sleep(Duration::from_micros(RandomState::new().hash_one(attempt) % most));
 }
 
 /// Whether another call took the file, or the folder in which it was; or made the target's folder.
