@@ -8,8 +8,8 @@ import functools
 import gc
 import os
 import resource
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import NoReturn, TypeAlias
 
 from wasmtime import WasiConfig
 
@@ -31,23 +31,33 @@ from preopen.wire.frames import (
 )
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
 
+# What is done between wall and answer. There is one in the product; the self-test's entry point has
+# native code in its place.
+RunGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams], Ended]
+
 _STARTER_LIMITS = Limits()
 
 
-def serve_cell(channel: Channel, shelf: Shelf, wall: Wall) -> NoReturn:
+def run_guest(shelf: Shelf, call: Call, wasi: WasiConfig, _streams: Streams) -> Ended:
+    """Run the call's guest in wasmtime."""
+    engine, loaded = shelf.get(call.binary)
+    return run_command(engine, loaded, wasi, call.limits)
+
+
+def serve_cell(channel: Channel, shelf: Shelf, wall: Wall, run: RunGuest = run_guest) -> NoReturn:
     """Answer calls until none is left or the server has gone, then end the process.
 
     Always by `os._exit`: a normal exit after file work prints a panic of wasmtime's runtime.
     """
     try:
-        _serve(channel, shelf, wall)
+        _serve(channel, shelf, wall, run)
     except (ChannelClosed, FrameError):
         pass
     finally:
         os._exit(0)
 
 
-def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
+def _serve(channel: Channel, shelf: Shelf, wall: Wall, run: RunGuest) -> None:
     _rehearse(shelf)
     walled = False
     while True:
@@ -57,7 +67,7 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall) -> None:
                 shelf.load(binary, descriptor)
                 os.close(descriptor)
             case Call() as call:
-                channel.send(_answer(channel, shelf, wall, call, walled=walled))
+                channel.send(_answer(channel, shelf, wall, call, run, walled=walled))
                 walled = True
                 if call.calls_left <= 1:
                     return
@@ -144,7 +154,9 @@ class _Act:
         os._exit(0)
 
 
-def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: bool) -> Answer:
+def _answer(
+    channel: Channel, shelf: Shelf, wall: Wall, call: Call, run: RunGuest, *, walled: bool
+) -> Answer:
     act = _Act(channel, call)
     held = {kept.folder for kept in call.kept}
     try:
@@ -164,8 +176,7 @@ def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: b
     finally:
         # Mounted and ruled by now: the guest's process needs no second way to them.
         _close(set(channel.taken) - held)
-    engine, loaded = shelf.get(call.binary)
-    ended = run_command(engine, loaded, wasi, call.limits)
+    ended = run(shelf, call, wasi, act.streams)
     answer = act.answer("trapped" if ended.trap else "exited", ended)
     _close(held)
     return answer

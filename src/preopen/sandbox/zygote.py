@@ -11,7 +11,7 @@ import select
 import sys
 from dataclasses import dataclass, field
 
-from preopen.sandbox.cell import rehearse_alone, serve_cell
+from preopen.sandbox.cell import RunGuest, rehearse_alone, run_guest, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.privileges import forbid_dumps
 from preopen.sandbox.process import become, end_with_parent, ignore_signals, stay_on_one_cpu
@@ -49,6 +49,7 @@ class Zygote:
     channel: Channel
     missing: dict[Layer, str]
     inherited: tuple[Layer, ...]
+    run: RunGuest = run_guest
     shelf: Shelf = field(default_factory=Shelf)
     cells: dict[int, tuple[int, int]] = field(default_factory=dict)
     reaped: list[Reaped] = field(default_factory=list)
@@ -119,7 +120,14 @@ class Zygote:
                 for here in servers:
                     here.close()
                 self._forget_the_server()
-                start_cell(Channel(there), self.shelf, self.missing, zygote, self.inherited)
+                start_cell(
+                    Channel(there),
+                    self.shelf,
+                    self.missing,
+                    zygote,
+                    inherited=self.inherited,
+                    run=self.run,
+                )
             finally:
                 os._exit(70)  # EX_SOFTWARE: only a bug of ours gets here
         return pid
@@ -160,7 +168,9 @@ def start_cell(
     shelf: Shelf,
     missing: dict[Layer, str],
     parent: int,
+    *,
     inherited: tuple[Layer, ...] = (),
+    run: RunGuest = run_guest,
 ) -> None:
     """In a fresh process: build the wall as far as it goes ahead of need, then answer calls."""
     stay_on_one_cpu()
@@ -170,17 +180,17 @@ def start_cell(
         sys.stderr.write(f"preopen: a cell could not prepare its wall: {error}\n")
         sys.stderr.flush()
         os._exit(71)  # EX_OSERR: `cells/verdict.py` reads it
-    serve_cell(channel, shelf, wall)
+    serve_cell(channel, shelf, wall, run)
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], run: RunGuest = run_guest) -> None:
     """Be the zygote: `arguments` are the channel's descriptor, the server's pid, `uid:gid`."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
     ignore_signals()
     become(owner)
     missing = {layer: why for layer, why in probe_layers().items() if why}
-    zygote = Zygote(open_channel(descriptor), missing, Wall.raise_for_children(missing))
+    zygote = Zygote(open_channel(descriptor), missing, Wall.raise_for_children(missing), run)
     forbid_dumps()  # nobody else's business either; a cell forked from here starts so
     gc.disable()  # nothing here makes cycles, and a collection would copy what the cells share
     gc.freeze()  # nor does one in a cell

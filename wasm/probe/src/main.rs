@@ -4,10 +4,16 @@
 //!
 //! One source for both kinds of binary: `wasm32-wasip1` (a module), `wasm32-wasip2` (a component).
 
+mod hogs;
+mod memory;
+
+use std::ffi::{CString, c_char, c_int};
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+const LURKING: Duration = Duration::from_millis(400);
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -50,19 +56,16 @@ fn run(act: &str, object: &str) -> io::Result<String> {
             std::thread::sleep(Duration::from_millis(number(object)));
             Ok(String::new())
         }
-        "spin" => loop {
-            std::hint::black_box(0);
-        },
         "exit" => std::process::exit(number(object) as i32),
         "panic" => panic!("the guest panics on purpose"),
-        "recurse" => Ok(recurse(0).to_string()),
-        "grow" => grow(number(object)),
         "random" => Ok(RandomState::new().hash_one(0).to_string()), // keys from the host's randomness
-        "hoard" => hoard(number(object)),
-        "flood" => flood(object),
-        "fill" => fill(object),
-        "open" => open_many(object),
-        _ => Err(io::ErrorKind::InvalidInput.into()),
+        "move" => pair(object).and_then(|(from, to)| fs::rename(from, to)).map(none),
+        "bind" => pair(object).and_then(|(from, to)| fs::hard_link(from, to)).map(none),
+        "symlink" => pair(object).and_then(|(target, name)| plant(target, name)).map(none),
+        "lurk" => lurk(object),
+        "remember" => Ok(memory::remember(object)),
+        "recall" => Ok(memory::recall(object)),
+        _ => hogs::run(act, object),
     }
 }
 
@@ -74,6 +77,40 @@ fn number(text: &str) -> u64 {
     text.parse().unwrap_or(0)
 }
 
+/// Both halves of "from>to".
+fn pair(object: &str) -> io::Result<(&str, &str)> {
+    object.split_once('>').ok_or(io::ErrorKind::InvalidInput.into())
+}
+
+// Stable Rust wraps this function of wasi-libc nowhere.
+unsafe extern "C" {
+    fn symlink(target: *const c_char, name: *const c_char) -> c_int;
+}
+
+fn plant(target: &str, name: &str) -> io::Result<()> {
+    let (target, name) = (CString::new(target)?, CString::new(name)?);
+    // SAFETY: both are strings with a NUL at the end, and outlive the call.
+    match unsafe { symlink(target.as_ptr(), name.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Reads a file again and again for a while; says every content that it got.
+fn lurk(object: &str) -> io::Result<String> {
+    let begin = Instant::now();
+    let mut seen: Vec<String> = Vec::new();
+    while begin.elapsed() < LURKING {
+        if let Ok(text) = fs::read_to_string(object) {
+            let line = text.replace('\n', "|");
+            if !seen.contains(&line) {
+                seen.push(line);
+            }
+        }
+    }
+    Ok(seen.join(","))
+}
+
 fn names(object: &str) -> io::Result<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(object)? {
@@ -81,77 +118,4 @@ fn names(object: &str) -> io::Result<String> {
     }
     names.sort();
     Ok(names.join(","))
-}
-
-#[allow(unconditional_recursion)] // the point of it
-fn recurse(depth: u64) -> u64 {
-    std::hint::black_box(recurse(std::hint::black_box(depth) + 1)) + 1
-}
-
-/// Takes memory, a MiB at a time, and touches it, until there is no more or `most` MiB are taken.
-fn grow(most: u64) -> io::Result<String> {
-    let mut kept: Vec<Vec<u8>> = Vec::new();
-    while (kept.len() as u64) < most {
-        let mut chunk: Vec<u8> = Vec::new();
-        if chunk.try_reserve_exact(1 << 20).is_err() {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        chunk.resize(1 << 20, 1);
-        kept.push(chunk);
-    }
-    Ok(kept.len().to_string())
-}
-
-/// As `grow`, and keeps it: what comes next finds all memory taken.
-fn hoard(most: u64) -> io::Result<String> {
-    let mut kept = 0;
-    while kept < most {
-        let mut chunk: Vec<u8> = Vec::new();
-        if chunk.try_reserve_exact(1 << 20).is_err() {
-            break;
-        }
-        chunk.resize(1 << 20, 1);
-        std::mem::forget(chunk);
-        kept += 1;
-    }
-    Ok(kept.to_string())
-}
-
-/// Writes for ever to stdout, to stderr, or in turn to both.
-fn flood(object: &str) -> io::Result<String> {
-    let block = [b'x'; 4096];
-    loop {
-        if object != "stderr" {
-            io::stdout().write_all(&block)?;
-        }
-        if object != "stdout" {
-            io::stderr().write_all(&block)?;
-        }
-    }
-}
-
-/// Writes to one file until something stops it; says how far it got.
-fn fill(object: &str) -> io::Result<String> {
-    let mut file = File::create(object)?;
-    let block = [b'x'; 65536];
-    let mut written = 0u64;
-    while written < 1 << 30 {
-        if let Err(error) = file.write_all(&block) {
-            return Ok(format!("{} {:?}", file.metadata()?.len(), error.kind()));
-        }
-        written += block.len() as u64;
-    }
-    Ok(written.to_string())
-}
-
-/// Opens one file again and again until it may not; says how often it could.
-fn open_many(object: &str) -> io::Result<String> {
-    let mut kept = Vec::new();
-    loop {
-        match File::open(object) {
-            Ok(file) if kept.len() < 100_000 => kept.push(file),
-            Ok(_) => return Ok("100000".into()),
-            Err(error) => return Ok(format!("{} {:?}", kept.len(), error.kind())),
-        }
-    }
 }
