@@ -156,7 +156,10 @@ async def test_cell_stays_on_one_cpu_and_its_siblings_on_others(zygote_lab: Lab)
 
 
 def target(link: Path) -> str:
-    return str(link.readlink())
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:  # a cell that still warms itself opens and closes files
+        return ""
 
 
 async def test_zygote_starts_with_nothing_of_ours_in_its_environment(zygote_lab: Lab) -> None:

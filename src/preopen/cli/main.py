@@ -14,7 +14,7 @@ from preopen.cli.printing import warn
 from preopen.cli.surroundings import TRACEBACK, wants_traceback
 from preopen.errors import PreopenError
 
-VERBS: Final = ("serve", "list", "call", "check", "explain", "policy")
+VERBS: Final = ("serve", "list", "call", "check", "explain", "policy", "selftest")
 
 DONE: Final = 0
 NO: Final = 1  # the tool, the check or the verification said no

@@ -30,7 +30,7 @@ MAX_BYTES: Final = 4096  # PATH_MAX
 MAX_LINKS: Final = 40  # as Linux counts; also what ends a circle
 MAX_DEPTH: Final = 128  # below the grant: each folder of a walk holds a descriptor
 MAX_STEPS: Final = 512  # of one path, links included: 3 ms; links may not stall the server
-_SHOWN: Final = 200  # characters of a host path in a reason
+_SHOWN: Final = 200  # characters of a path in a reason
 
 # Where there is no O_PATH (macOS), reading is asked for, and a link answers ELOOP. Untested there.
 _ENTRY: Final = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -95,8 +95,8 @@ def open_whole(directory: Directory) -> Found | Denial:
     try:
         folder = _open_root(directory)
     except _Refused as refused:
-        reason = f"{shown(directory.host_path)} {refused.reason}"
-        return Denial(target=directory.host_path, reason=reason)
+        reason = f"{shown(directory.guest_path)} {refused.reason}"
+        return Denial(target=directory.guest_path, reason=reason)
     return Found(host_path=directory.host_path, folder_path=directory.host_path, folder=folder)
 
 
@@ -127,7 +127,7 @@ def _open_root(directory: Directory) -> int:
                 why = error.strerror
                 if error.errno in {errno.ENOTDIR, errno.ELOOP}:
                     why = "no folder any more"
-                granted = f"{printable(directory.host_path)}, which this tool was granted"
+                granted = f"{printable(directory.guest_path)}, which this tool was granted"
                 raise _Refused(f"cannot be reached: {granted}: {why}") from None
         return descriptor
 
@@ -136,6 +136,7 @@ class _Trail:
     """The folders that a walk is in, outermost first. Owns their descriptors until `close`."""
 
     def __init__(self, root: Directory) -> None:
+        self.directory = root
         self.root = split_path(root.host_path)
         self._names: list[str] = []
         self._descriptors = [_open_root(root)]
@@ -342,5 +343,7 @@ def _told(path: str) -> str:
 
 
 def _at(trail: _Trail, name: str) -> str:
-    path = printable(join_path((*trail.parts, name)))
+    """Return a place as the guest sees it: where that is on the host is the operator's business."""
+    below = (*trail.parts, name)[len(trail.root) :]
+    path = printable(join_path((*split_path(trail.directory.guest_path), *below)))
     return path if len(path) <= _SHOWN else f"…{path[-_SHOWN:]}"

@@ -45,8 +45,8 @@ def printable(path: str) -> str:
 
 
 def describe_directories(directories: Sequence[Directory]) -> str:
-    """Return what is granted, short: `/home/a/proj (read), /srv/docs (write)`."""
-    lines = dict.fromkeys(f"{printable(d.host_path)} ({d.access})" for d in directories)
+    """Return what is granted, as the guest sees it: `/home/a/proj (read), /docs (write)`."""
+    lines = dict.fromkeys(f"{printable(d.guest_path)} ({d.access})" for d in directories)
     listed = [*lines][:_LISTED]
     more = len(lines) - len(listed)
     return ", ".join([*listed, f"and {more} more"] if more else listed) or "no folder"

@@ -101,9 +101,9 @@ fn fill(object: &str) -> io::Result<String> {
 
 /// Writes so many KiB to a stream, at once or a byte at a time.
 fn pour(object: &str, stream: &mut dyn Write, piece: usize) -> io::Result<String> {
-    let bytes = vec![b'x'; number(object) as usize * 1024];
-    for part in bytes.chunks(piece) {
-        stream.write_all(part)?;
+    let block = [b'x'; 4096];
+    for _ in 0..number(object) * 1024 / piece as u64 {
+        stream.write_all(&block[..piece])?;
         stream.flush()?;
     }
     Ok(String::new())

@@ -51,6 +51,9 @@ fn run(act: &str, object: &str) -> io::Result<String> {
             Ok(text)
         }
         "print" => io::stdout().write_all(object.as_bytes()).map(none),
+        "emit" => emit(object),
+        "nest" => nest(number(object) as usize),
+        "fail" => fail(object),
         "warn" => io::stderr().write_all(object.as_bytes()).map(none),
         "sleep" => {
             std::thread::sleep(Duration::from_millis(number(object)));
@@ -75,6 +78,28 @@ fn none(_: ()) -> String {
 
 fn number(text: &str) -> u64 {
     text.parse().unwrap_or(0)
+}
+
+/// Writes bytes, given in hexadecimal, and ends: nothing else comes after them.
+fn emit(object: &str) -> io::Result<String> {
+    let bytes: Vec<u8> = (0..object.len() / 2)
+        .map(|at| u8::from_str_radix(&object[2 * at..2 * at + 2], 16).unwrap_or(b'?'))
+        .collect();
+    io::stdout().write_all(&bytes)?;
+    io::stdout().flush()?;
+    std::process::exit(0)
+}
+
+/// Writes a JSON array in an array, and so on, and ends.
+fn nest(levels: usize) -> io::Result<String> {
+    io::stdout().write_all(&[vec![b'['; levels], vec![b']'; levels]].concat())?;
+    std::process::exit(0)
+}
+
+/// Gives up with a reason.
+fn fail(object: &str) -> io::Result<String> {
+    io::stderr().write_all(object.as_bytes())?;
+    std::process::exit(1)
 }
 
 /// Both halves of "from>to".

@@ -1,0 +1,94 @@
+"""What attacks are made of: who tries it, with which call; what can stop it. Data alone."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from preopen.outcome import JsonValue
+
+SECRET = "swordfish"  # noqa: S105 - what lies outside of every grant, to be looked for
+
+
+class Section(enum.StrEnum):
+    """What an attack is after."""
+
+    FILES = "files"
+    HOGS = "hogs"
+    LEAKS = "leaks"
+    LIARS = "liars"
+
+
+class Stop(enum.StrEnum):
+    """What stops an attack; the layers of the wall have the names that receipts give them.
+
+    `tests/selftest` switches each of them off: a row in which all of its own are off is red.
+    """
+
+    ARGUMENTS = "argument-check"  # policy/narrow.py and paths.py: before a cell is touched
+    WASI = "wasi"  # wasmtime: what a guest was not given it cannot name, what was another's not see
+    FRESH_CELL = "fresh-cell"  # a process of its own for each call
+    START = "clean-start"  # cells/start.py: nothing of the server's goes to the zygote
+    OWN_SOCKET = "own-socket"  # sandbox/zygote.py: a cell keeps its own channel and no other
+    WALL_TIME = "wall_time"  # the server's SIGKILL
+    STORE = "store-limits"  # wasmtime: memory, memories, tables, elements
+    STACK = "stack"  # the engine's
+    STDOUT = "output"  # counted in the cell
+    STDERR = "stderr"  # the oldest is dropped in the cell
+    FRAME = "answer-check"  # cells/verdict.py: the server cuts what a cell says
+    QUEUE = "queue"  # cells/permits.py
+    RESULT = "result-check"  # tool/result.py: what was written is what the manifest promises
+    SCHEMA = "output-schema"  # schema.py
+    TRANSPORT = "transport"  # serving/transports/framing.py: one line, valid JSON
+    MESSAGES = "messages"  # tool/failure.py and policy/paths.py: what a model is told
+    NAMESPACES = "namespaces"
+    CAPABILITIES = "capabilities"
+    LANDLOCK = "landlock"
+    LANDLOCK_TRUNCATE = "landlock-truncate"
+    LANDLOCK_SCOPE = "landlock-scope"
+    SECCOMP = "seccomp"
+    RLIMITS = "rlimits"
+
+
+LAYERS = frozenset(
+    {
+        Stop.NAMESPACES,
+        Stop.CAPABILITIES,
+        Stop.LANDLOCK,
+        Stop.LANDLOCK_TRUNCATE,
+        Stop.LANDLOCK_SCOPE,
+        Stop.SECCOMP,
+        Stop.RLIMITS,
+    }
+)  # the wall's: a kernel may lack them
+
+
+class Who(enum.StrEnum):
+    """Who tries it. What a guest of one kind is stopped in, the other kind must be, too."""
+
+    GUESTS = "module, component"
+    MODULE = "module"
+    COMPONENT = "component"
+    NATIVE = "native code"  # in a cell, in the guest's place: the sandbox is out of the way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One call of the probe: what it is granted, as rows of its manifest, and what it is to do."""
+
+    words: tuple[str, ...] = ()
+    grant: str = ""  # the directories and variables of the manifest, TOML
+    limits: Mapping[str, str | int] = field(default_factory=dict)
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+    stdin: str = "none"
+    stdout: str = "text"
+    output: str = ""  # the manifest's [output], TOML
+    guest: str = ""  # WebAssembly text in the probe's place
+    calls_per_cell: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What came of an attack or of its control, and a short word for a person."""
+
+    holds: bool
+    saw: str

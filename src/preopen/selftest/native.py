@@ -1,0 +1,43 @@
+"""Entry point: a zygote whose cells run native code where a guest would run.
+
+The cell is the product's own: the same mounts, the same wall, the same limits, the same answer.
+Only WebAssembly is out of the way: what stops an attack now is the operating system.
+"""
+
+from wasmtime import WasiConfig
+
+from preopen.sandbox import zygote
+from preopen.sandbox.command import Ended
+from preopen.sandbox.context import Streams
+from preopen.sandbox.engine import Shelf
+from preopen.selftest.native_acts import Body, perform
+from preopen.wire.frames import Call
+
+
+def run_native(_shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams) -> Ended:
+    """Do what the call's words say, a pair each, and print a line for each as the probe does."""
+    body = Body(call=call, print=streams.write_stdout, warn=streams.write_stderr)
+    words = call.argv[1:]
+    for act, thing in zip(words[::2], words[1::2], strict=True):
+        if act == "overrun":  # past the counting: straight into the answer
+            streams.stdout += b"x" * (int(thing) << 10)
+            continue
+        match act:  # as the probe's: nothing else comes after these
+            case "emit":
+                streams.write_stdout(bytes.fromhex(thing))
+                break
+            case "nest":
+                streams.write_stdout(b"[" * int(thing) + b"]" * int(thing))
+                break
+            case "fail":
+                streams.write_stderr(thing.encode())
+                return Ended(exit_code=1)
+            case _:
+                pass
+        streams.write_stdout(f"{act} {thing}: {perform(body, act, thing)}\n".encode())
+    return Ended()
+
+
+def main(arguments: list[str]) -> None:
+    """Be a zygote; `arguments` are the product's."""
+    zygote.main(arguments, run_native)

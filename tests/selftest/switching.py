@@ -1,0 +1,174 @@
+# ruff: noqa: ANN401 - a mutant stands for a function of any signature
+"""Switches off what stops an attack: in a zygote's entry of the tests' own, and in the server.
+
+The product has no switch for this. wasmtime itself is off where native code takes its place.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+import wasmtime
+
+from preopen.cells import start as starting
+from preopen.sandbox import context, engine, zygote
+from preopen.sandbox.layer import Layer
+from preopen.sandbox.wall import probe_layers
+from preopen.selftest import native as selftest_native
+from preopen.selftest.asking import LAYERS, Stop
+from preopen.tool.result import Reply, TextBlock
+from promises import outside
+from promises.patching import Mutant, disable
+
+_ENTRY: Final = """\
+from selftest.switching import be_zygote
+
+def main(arguments):
+    be_zygote(arguments, {off!r}, native={native!r})
+"""
+
+
+def write_entry(folder: Path, off: Collection[Stop], *, is_native: bool) -> str:
+    """Write the module of a zygote in which these are off, and return its name."""
+    name = f"switched_{'native' if is_native else 'guests'}"
+    text = _ENTRY.format(off=[stop.value for stop in off], native=is_native)
+    (folder / f"{name}.py").write_text(text)
+    return name
+
+
+def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
+    """Be a zygote without what is off."""
+    stops = {Stop(each) for each in off}
+    for stop in stops & _IN_CELLS.keys():
+        _IN_CELLS[stop]()
+    layers = {Layer(stop.value): "off for a test" for stop in stops & LAYERS}
+    vars(zygote)["probe_layers"] = lambda: probe_layers() | layers
+    if native or Stop.WASI in stops:
+        selftest_native.main(arguments)
+    else:
+        zygote.main(arguments)
+
+
+def _no_store_limits() -> None:
+    type.__setattr__(wasmtime.Store, "set_limits", lambda *_, **__: None)
+
+
+def _one_stack() -> None:
+    original = engine.make_engine
+    vars(engine)["make_engine"] = lambda _stack_bytes: original(2 << 20)
+
+
+def _keep_all_stdout() -> None:
+    type.__setattr__(context.Streams, "write_stdout", _append("stdout"))
+
+
+def _keep_all_stderr() -> None:
+    type.__setattr__(context.Streams, "write_stderr", _append("_stderr"))
+
+
+def _append(name: str) -> Callable[[Any, bytes], None]:
+    def write(streams: Any, data: bytes) -> None:
+        setattr(streams, name, getattr(streams, name) + data)
+
+    return write
+
+
+def _keep_sockets() -> None:
+    type.__setattr__(zygote.Zygote, "_forget_the_server", lambda _: None)
+
+
+_IN_CELLS: Final[dict[Stop, Callable[[], None]]] = {
+    Stop.STORE: _no_store_limits,
+    Stop.STACK: _one_stack,
+    Stop.STDOUT: _keep_all_stdout,
+    Stop.STDERR: _keep_all_stderr,
+    Stop.OWN_SOCKET: _keep_sockets,
+}
+
+
+@contextmanager
+def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str]]:
+    """Switch off what the server does, and give the entries of two zygotes: guests', native."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stop in off:
+            for enforcer, mutant in _IN_SERVER.get(stop, {}).items():
+                disable(enforcer, stop.value, {enforcer: mutant}, patch.setattr)
+        if Stop.START in off:
+            patch.setattr(starting, "subprocess", _inheriting())
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        yield (
+            write_entry(folder, off, is_native=False),
+            write_entry(folder, off, is_native=True),
+        )
+
+
+def _inheriting() -> SimpleNamespace:
+    """Return a `subprocess` whose children get all that the server has."""
+
+    def popen(command: list[str], **given: Any) -> Any:
+        for descriptor in given.pop("pass_fds"):
+            os.set_inheritable(descriptor, True)
+        del given["stdin"], given["stdout"]
+        given["env"] = {**os.environ, **given["env"]}
+        return subprocess.Popen(command, **given, close_fds=False)
+
+    return SimpleNamespace(Popen=popen, DEVNULL=subprocess.DEVNULL)
+
+
+def _read_reply(_original: Any, _key: str) -> object:
+    def read_reply(_manifest: Any, stdout: bytes, _check: Any) -> Reply:
+        return Reply(content=(TextBlock(text=stdout.decode("utf-8", "surrogateescape")),))
+
+    return read_reply
+
+
+def _encode_line(_original: Any, _key: str) -> object:
+    def encode_line(message: Any) -> bytes:
+        value = message.model_dump(by_alias=True, exclude_unset=True)
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return text.replace("\\n", "\n").encode("utf-8", "surrogatepass") + b"\n"
+
+    return encode_line
+
+
+def _describe_directories(_original: Any, _key: str) -> object:
+    return lambda directories: ", ".join(each.host_path for each in directories)
+
+
+def _at(_original: Any, _key: str) -> object:
+    return lambda trail, name: "/".join(["", *trail.parts, name])
+
+
+def _tail(_original: Any, _key: str) -> object:
+    return lambda stderr: [stderr.decode()]
+
+
+def _promised(enforcer: str) -> dict[str, Mutant]:
+    """Return the mutant that the promises' tests have for an enforcer."""
+    return {enforcer: outside.MUTANTS[enforcer]}
+
+
+_IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
+    Stop.ARGUMENTS: _promised("preopen.policy.narrow:narrow"),
+    Stop.FRESH_CELL: _promised("preopen.serving.invocation:Invoker._binding"),
+    Stop.WALL_TIME: _promised("preopen.cells.pool:Pool._run_in"),
+    Stop.FRAME: _promised("preopen.cells.verdict:read_answer"),
+    Stop.QUEUE: _promised("preopen.cells.permits:Permits._wait"),
+    Stop.SCHEMA: _promised("preopen.schema:Validator.problems"),
+    Stop.RESULT: {"preopen.tool.result:read_reply": _read_reply},
+    Stop.TRANSPORT: {"preopen.serving.transports.framing:encode_line": _encode_line},
+    Stop.MESSAGES: {
+        "preopen.policy.places:describe_directories": _describe_directories,
+        "preopen.policy.paths:_at": _at,
+        "preopen.tool.failure:_tail": _tail,
+    },
+}
+SWITCHES: Final = frozenset(_IN_CELLS) | frozenset(_IN_SERVER) | LAYERS | {Stop.WASI, Stop.START}
+__all__ = ["SWITCHES", "be_zygote", "switched_off"]

@@ -1,0 +1,122 @@
+"""The self-test's rows: each passes here, and each is red when all that stops it is off."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+import pytest
+
+from preopen.cells.cache import Cache
+from preopen.cells.compiling import compile_binary
+from preopen.cells.start import ZYGOTE
+from preopen.sandbox.layer import Layer
+from preopen.selftest.asking import LAYERS, Section, Stop, Who
+from preopen.selftest.ground import NATIVE, open_camp
+from preopen.selftest.row import Result, Row
+from preopen.selftest.running import ROWS, fight
+from sandbox.test_wall_layers import STOPPED_BY
+from selftest.switching import SWITCHES, switched_off
+
+PAIRS = [(section, row) for section, rows in ROWS.items() for row in rows]
+IDS = [row.id for _, row in PAIRS]
+
+
+def run(rows: list[tuple[Section, Row]], guests: str, native: str, caches: Path) -> list[Result]:
+    """Return what these rows come to in cells of these zygotes."""
+
+    async def fight_them(top: Path) -> list[Result]:
+        cache = Cache(caches / "cache", caches / "state" / "cache.key", compile_binary)
+        async with open_camp(top, cache, guests=guests, native=native) as camp:
+            return [await fight(camp, section, row) for section, row in rows]
+
+    with TemporaryDirectory(prefix="preopen sélftest ") as folder:
+        return anyio.run(fight_them, Path(folder).resolve())
+
+
+@pytest.fixture(scope="module")
+def whole(cache_folder: Path) -> dict[str, Result]:
+    """Return what every row comes to with nothing off."""
+    return {result.row.id: result for result in run(PAIRS, ZYGOTE, NATIVE, cache_folder)}
+
+
+@pytest.fixture(scope="module")
+def without(cache_folder: Path) -> dict[str, Result]:
+    """Return what every row comes to with all that stops it off."""
+    alike: dict[tuple[Stop, ...], list[tuple[Section, Row]]] = defaultdict(list)
+    for section, row in PAIRS:
+        alike[row.stopped_by].append((section, row))
+    results: list[Result] = []
+    for off, rows in alike.items():
+        with TemporaryDirectory() as folder, switched_off(off, Path(folder)) as entries:
+            results += run(rows, *entries, cache_folder)
+    return {result.row.id: result for result in results}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("row", IDS)
+def test_row_passes(whole: dict[str, Result], row: str) -> None:
+    """Issue: each attack is stopped, and its control works."""
+    assert whole[row].passed, whole[row]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("row", [row for _, row in PAIRS], ids=IDS)
+def test_row_is_red_when_all_that_stops_it_is_off(without: dict[str, Result], row: Row) -> None:
+    """Issue: a test switches off the whole list of a row and sees it turn red."""
+    result = without[row.id]
+
+    assert not result.attack.holds, result
+    # And for the attack's sake: a cell did it, and did what was granted beside it. (Native code in
+    # a guest's place has neither its variables nor its standard input; a program that was run took
+    # the cell's place.)
+    assert result.control.holds or Stop.WASI in row.stopped_by, result
+    assert "CellLost" not in result.attack.saw or row.id == "hogs/native-execute", result
+
+
+def test_there_are_rows_enough_and_no_two_have_one_name() -> None:
+    """Issue: at least 45 rows, in four sections."""
+    assert len(IDS) >= 45
+    assert len(set(IDS)) == len(IDS)
+    assert set(ROWS) == set(Section)
+    assert all(row.id.startswith(f"{section}/") for section, row in PAIRS)
+
+
+def test_every_stop_can_be_switched_off_and_none_is_idle() -> None:
+    """Ours: a stop that no row names, or that no test can switch off, is a word and no more."""
+    assert {stop for _, row in PAIRS for stop in row.stopped_by} == set(Stop) == SWITCHES
+    assert {stop.value for stop in LAYERS} <= {layer.value for layer in Layer}
+
+
+def behind() -> Iterator[tuple[str, Stop]]:
+    for _, row in PAIRS:
+        yield from ((row.id, stop) for stop in row.stopped_by[1:])
+
+
+@cache
+def alone() -> set[str]:
+    """Return what stops some attack first, here or in the table of the wall's layers."""
+    firsts = {row.stopped_by[0].value for _, row in PAIRS}
+    # What only they stop: tests/sandbox/test_wall_layers.py, "capabilities are dropped".
+    firsts.add(Stop.CAPABILITIES.value)
+    return firsts | {layer.value for layers in STOPPED_BY.values() for layer in layers}
+
+
+@pytest.mark.parametrize(("row", "stop"), list(behind()))
+def test_what_stands_second_stands_first_elsewhere(row: str, stop: Stop) -> None:
+    """Issue: a layer that stands second has a row in which the first is off."""
+    assert stop.value in alone(), f"{row}: nothing shows that {stop} stops anything alone"
+
+
+def test_missing_layers_stop_nothing(whole: dict[str, Result]) -> None:
+    """Issue: where a layer is missing another must stop the row; the list says what is here."""
+    for result in whole.values():
+        assert set(result.stopped_by) <= set(result.row.stopped_by)
+        assert result.stopped_by, result
+
+
+def test_who_tries_is_what_the_table_says() -> None:
+    """Ours: guests of both kinds, or native code; no row for one kind without a reason in it."""
+    assert {row.who for _, row in PAIRS} == set(Who)
