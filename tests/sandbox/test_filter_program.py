@@ -9,6 +9,7 @@ import pytest
 from preopen.sandbox import seccomp
 from preopen.sandbox import syscall_table as table
 from preopen.sandbox.seccomp import Sockets
+from preopen.sandbox.wall import Layer
 from sandbox.bpf import ALLOWED, KILLED, judge
 from sandbox.wall_lab import run, trial
 
@@ -132,6 +133,6 @@ def test_kernel_reads_the_lower_half_only() -> None:
     """Ours: a filter that compared whole registers would let a family with junk above it pass."""
     names = ("unix_socket_with_junk_above", "fork_with_junk_above", "tcp_socket_with_junk_above")
     walled = run([trial(name) for name in names], as_user=True)["results"]
-    bare = run([trial(name, missing=["seccomp"]) for name in names], as_user=True)["results"]
+    bare = run([trial(name, missing=[Layer.SECCOMP]) for name in names], as_user=True)["results"]
     assert [r["outcome"] for r in walled] == ["EPERM", "EPERM", "done"]
     assert [r["outcome"] for r in bare] == ["done", "done", "done"]

@@ -3,8 +3,9 @@
 A list of what is refused, not of what is allowed: wasmtime, tokio, libc and Python between them use
 calls that change with every version, and a cell that dies of a missing one is a tool that fails.
 What is refused is what no other layer stops, or what only one does. A call that is newer than the
-list is answered as unknown, as on an older kernel: nobody has looked at what it opens. The filter
-sees numbers, never memory behind a pointer: what `openat2` and `clone3` keep there, it cannot judge.
+list is answered as unknown, as on an older kernel: nobody has looked at what it opens.
+The filter sees numbers, never memory behind a pointer: what `openat2` and `clone3` keep there, it
+cannot judge.
 """
 
 import enum
