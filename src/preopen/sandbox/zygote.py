@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from preopen.sandbox.cell import rehearse_alone, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.privileges import forbid_dumps
-from preopen.sandbox.process import become, end_with_parent, ignore_signals, stay_on_one_cpu
+from preopen.sandbox.process import (
+    become,
+    end_with_parent,
+    ignore_signals,
+    only_write_errors,
+    stay_on_one_cpu,
+)
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
 from preopen.wire.frames import (
@@ -178,6 +184,7 @@ def main(arguments: list[str]) -> None:
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
     ignore_signals()
+    only_write_errors()  # before it is another user, who may not open it
     become(owner)
     missing = {layer: why for layer, why in probe_layers().items() if why}
     zygote = Zygote(open_channel(descriptor), missing, Wall.raise_for_children(missing))
