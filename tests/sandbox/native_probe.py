@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from preopen.sandbox.syscalls import prctl
 from preopen.sandbox.wall import Layer, Sockets, Wall, WallError, probe_layers
 from preopen.wire.frames import Rule
 from sandbox import native_family, native_files, native_others, native_states
-from sandbox.native_stage import ATTEMPTS, GRANTS, LIMITED, SIGNAL_BY_FILE, Stage, told
+from sandbox.native_stage import ATTEMPTS, GRANTS, LIMITED, SIGNAL_BY_FILE, Stage, libc, told
 
 NOBODY = 65534
 PAGES = (
@@ -75,6 +76,9 @@ def run_trial(stage: Stage, trial: dict[str, Any]) -> dict[str, Any]:
         outcome = told(lambda: Path(f"/proc/{pid}/mem").open("rb").close())
     os.close(away)
     _, status = os.waitpid(pid, 0)
+    if trial["attempt"] == "make_a_message_queue":
+        with suppress(OSError):  # Landlock refuses to open it when it is made already
+            libc("mq_unlink", f"/preopen-probe-{stage.server}".encode())
     if trial["attempt"] == "signal_the_server_by_a_file" and outcome == "done":
         outcome = "done" if SIGNAL_BY_FILE in signal.sigpending() else "no signal came"
         signal.sigtimedwait([SIGNAL_BY_FILE], 0)
