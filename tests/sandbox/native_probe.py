@@ -14,17 +14,23 @@ import signal
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from preopen.sandbox.syscalls import prctl
 from preopen.sandbox.wall import Layer, Sockets, Wall, WallError, probe_layers
 from preopen.wire.frames import Rule
-from sandbox import native_files, native_others, native_states
-from sandbox.native_stage import ATTEMPTS, GRANTS, LIMITED, SIGNAL_BY_FILE, Stage, told
+from sandbox import native_family, native_files, native_others, native_states
+from sandbox.native_stage import ATTEMPTS, GRANTS, LIMITED, SIGNAL_BY_FILE, Stage, libc, told
 
 NOBODY = 65534
-PAGES = (native_files, native_others, native_states)  # importing them registers their attempts
+PAGES = (
+    native_files,
+    native_others,
+    native_states,
+    native_family,
+)  # importing them registers their attempts
 
 
 def run_cell(stage: Stage, trial: dict[str, Any], answer: int, go: int) -> None:
@@ -32,7 +38,10 @@ def run_cell(stage: Stage, trial: dict[str, Any], answer: int, go: int) -> None:
     name = trial["attempt"]
     below, access, is_file = GRANTS[name]
     missing = [Layer(each) for each in trial.get("missing", [])]
-    wall = Wall.prepare(missing, stage.server)
+    inherited: tuple[Layer, ...] = ()
+    if name in native_family.ATTEMPTS:
+        inherited = native_family.become_cell(stage, missing)
+    wall = Wall.prepare(missing, stage.family.get("zygote", stage.server), inherited)
     descriptor = os.open(stage.top / below, os.O_PATH)
     if trial.get("beside_a_thread"):
         threading.Thread(target=threading.Event().wait, daemon=True).start()
@@ -67,6 +76,9 @@ def run_trial(stage: Stage, trial: dict[str, Any]) -> dict[str, Any]:
         outcome = told(lambda: Path(f"/proc/{pid}/mem").open("rb").close())
     os.close(away)
     _, status = os.waitpid(pid, 0)
+    if trial["attempt"] == "make_a_message_queue":
+        with suppress(OSError):  # Landlock refuses to open it when it is made already
+            libc("mq_unlink", f"/preopen-probe-{stage.server}".encode())
     if trial["attempt"] == "signal_the_server_by_a_file" and outcome == "done":
         outcome = "done" if SIGNAL_BY_FILE in signal.sigpending() else "no signal came"
         signal.sigtimedwait([SIGNAL_BY_FILE], 0)

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from preopen.capability import Access
 
 SIGNAL_BY_FILE = signal.SIGUSR2  # blocked by the server, who looks whether it came
+HELD = 700  # by this number each process of a trial holds a file outside of every grant
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,6 +27,8 @@ class Stage:
     udp: socket.socket = field(default_factory=lambda: socket.socket(type=socket.SOCK_DGRAM))
     unix: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_UNIX))
     abstract: socket.socket = field(default_factory=lambda: socket.socket(socket.AF_UNIX))
+    family: dict[str, int] = field(default_factory=dict)  # pids, in a trial of native_family.py
+    sibling_port: int = 0
 
     def __post_init__(self) -> None:
         self.udp.bind(("127.0.0.1", 0))
@@ -34,6 +37,9 @@ class Stage:
         for listener in (self.unix, self.abstract):
             listener.listen(99)
         signal.pthread_sigmask(signal.SIG_BLOCK, [SIGNAL_BY_FILE])
+        held = os.open(self.top / "held", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.dup2(held, HELD)
+        os.close(held)
         _LIBC.prctl(0x59616D61, ctypes.c_long(-1), 0, 0, 0)  # where Yama runs, let children read it
 
     def set_up(self) -> None:

@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import functools
+import os
 import resource
 import signal
 import socket
@@ -43,12 +44,10 @@ def call_every_refused_name(_: Stage) -> object:
     numbers = syscall_table.read_numbers(
         syscall_table.REFUSED + syscall_table.SOCKETS, seccomp.machine()
     )
-    # fork and vfork are clone in libc; mq_* read their name before they call.
-    names = [
-        n
-        for n in numbers
-        if hasattr(_LIBC, n) and n not in {"fork", "vfork", "mq_open", "mq_unlink"}
-    ]
+    # fork and vfork are clone in libc, syslog is another; the rest read what they are given first.
+    by_libc_otherwise = {"fork", "vfork", "syslog"}
+    by_libc_otherwise |= {"mq_open", "mq_unlink", "settimeofday", "clock_settime"}
+    names = [n for n in numbers if hasattr(_LIBC, n) and n not in by_libc_otherwise]
     return {n: told(functools.partial(libc, n, JUNK, 0, 0, 0, 0, 0)) for n in names}
 
 
@@ -90,3 +89,29 @@ def count_threads_again(_: Stage) -> None:
 def count_threads_beside_one(_: Stage) -> None:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     privileges.refuse_threads()
+
+
+ABOVE = 0xDEADBEEF << 32  # in the upper half of a register, which the kernel does not read
+
+
+def with_junk_above(call: str, first: int, *rest: int) -> int:
+    """Make a call whose first argument is a whole register with `first` in its lower half."""
+    number = syscall_table.read_numbers(syscall_table.CONDITIONAL, seccomp.machine())[call]
+    words = [ctypes.c_ulong(ABOVE | first), *map(ctypes.c_long, rest)]
+    return libc("syscall", ctypes.c_long(number), *words)
+
+
+@attempt()
+def unix_socket_with_junk_above(_: Stage) -> object:
+    return with_junk_above("socket", socket.AF_UNIX, socket.SOCK_STREAM, 0)
+
+
+@attempt()
+def tcp_socket_with_junk_above(_: Stage) -> object:
+    return with_junk_above("socket", socket.AF_INET, socket.SOCK_STREAM, 0)
+
+
+@attempt()
+def fork_with_junk_above(_: Stage) -> None:
+    if with_junk_above("clone", signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        os._exit(0)

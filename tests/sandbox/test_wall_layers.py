@@ -1,13 +1,12 @@
 """Native code against the wall: what all layers stop together, and which of them stops it alone."""
 
-import errno
 from functools import cache
 from typing import Any
 
 import pytest
 
 from preopen.sandbox.wall import Layer, Sockets
-from sandbox.wall_lab import all_but, run, trial
+from sandbox.wall_lab import alone, is_refusal, run, trial
 
 N, C, S, U, R = (
     Layer.NAMESPACES,
@@ -75,12 +74,6 @@ LET_THROUGH = (
 ALONE = [(a, layer) for a, layers in STOPPED_BY.items() for layer in Layer if layer in layers]
 
 
-def alone(layer: Layer) -> list[Layer]:
-    """Return what is missing beside `layer` and what it cannot do without."""
-    needs = {Layer.NO_NEW_PRIVS, layer}
-    return all_but(needs | {FILES} if layer in {TRUNCATE, TCP, SCOPE} else needs)
-
-
 @cache
 def trials() -> dict[str, Any]:
     """Run the whole table once: starting an interpreter for each row would take a minute."""
@@ -92,11 +85,6 @@ def trials() -> dict[str, Any]:
     answer = run(list(plan.values()), as_user=True)
     results = dict(zip(plan, answer["results"], strict=True))
     return {"lacking": answer["lacking"], **results}
-
-
-def is_refusal(outcome: object) -> bool:
-    """Tell a refused attempt from one that was done, and from a cell that was lost."""
-    return outcome in {*errno.errorcode.values(), "no signal came"}
 
 
 def lacking(*layers: Layer) -> bool:

@@ -1,5 +1,6 @@
 """Starts `native_probe.py` with a list of trials and reads what came of them."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from preopen.sandbox import landlock
 from preopen.sandbox.wall import Layer, Sockets
 
 TESTS = Path(__file__).parents[1]
@@ -53,3 +55,14 @@ def all_but(kept: Iterable[Layer]) -> list[Layer]:
     """Return what is `missing` when only these layers are to be up."""
     kept = set(kept)
     return [layer for layer in Layer if layer not in kept]
+
+
+def alone(layer: Layer) -> list[Layer]:
+    """Return what is missing beside `layer` and what it cannot do without."""
+    needs = {Layer.NO_NEW_PRIVS, layer}
+    return all_but(needs | {Layer.LANDLOCK} if layer in landlock.PARTS else needs)
+
+
+def is_refusal(outcome: object) -> bool:
+    """Tell a refused attempt from one that was done, and from a cell that was lost."""
+    return outcome in {*errno.errorcode.values(), "no signal came"}

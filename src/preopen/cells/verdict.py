@@ -20,7 +20,7 @@ from preopen.outcome import (
 from preopen.units import format_size
 from preopen.wire.frames import Answer
 
-_NO_WALL = 71  # sandbox/zygote.py: the cell could not prepare its wall
+NO_WALL = 71  # sandbox/zygote.py: the cell could not prepare its wall
 _STDERR_NOTE = 64  # bytes that the cell may add to say that earlier stderr was cut
 
 
@@ -50,6 +50,6 @@ def read_end(end: End, limits: Limits) -> Outcome:
         return Trapped(reason=f"out of memory: the cell reached memory = {memory} and was aborted")
     if end.signal:
         return CellLost(reason=f"the cell was ended by {signal.Signals(end.signal).name}")
-    if end.status is not None and end.status >> 8 == _NO_WALL:
+    if end.status is not None and end.status >> 8 == NO_WALL:
         return CellLost(reason="the cell could not prepare its wall; stderr of the server says why")
     return CellLost(reason="the cell ended without an answer")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from preopen.cells.handle import Cell, End
+from preopen.cells.verdict import NO_WALL
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed
 from preopen.wire.frames import (
@@ -25,6 +26,10 @@ from preopen.wire.frames import (
 LAUNCH_SECONDS = (
     20  # a process that has not answered by then hangs; a cold start takes half a second
 )
+
+
+# Its channel ends a moment before it does; one that hangs is given up without its reason.
+_LEAVING_SECONDS = 0.2
 
 
 class LaunchError(Exception):
@@ -92,8 +97,7 @@ class Zygote:
             await event.wait()
         if self.lost or not event.is_set():
             self._lose()
-            msg = "the zygote was lost"
-            raise LaunchError(msg)
+            raise LaunchError(await self._why_lost())
 
     async def read(self) -> None:
         """Take the zygote's frames until it ends; then everything that waits for it is told."""
@@ -117,8 +121,7 @@ class Zygote:
                 await self.channel.send(frame, beside)
         except (ChannelClosed, OSError) as error:
             self._lose()
-            msg = "the zygote was lost"
-            raise LaunchError(msg) from error
+            raise LaunchError(await self._why_lost()) from error
 
     def _take(self, frame: Frame) -> None:
         match frame:
@@ -167,6 +170,14 @@ class Zygote:
         pending.left -= 1
         if not pending.left:
             pending.done.set()
+
+    async def _why_lost(self) -> str:
+        with anyio.move_on_after(_LEAVING_SECONDS):
+            while self.process.poll() is None:  # noqa: ASYNC110 - a process sets no event
+                await anyio.sleep(0.005)
+        if self.process.returncode == NO_WALL:
+            return "the zygote could not put up its wall; stderr of the server says why"
+        return "the zygote was lost"
 
     def _lose(self) -> None:
         """Mark the zygote as lost: its cells die with it, and whoever waits for it learns so."""

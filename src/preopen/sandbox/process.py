@@ -1,7 +1,9 @@
 """How every process of the sandbox begins: tied to its parent, and as the right user."""
 
+import fcntl
 import os
 import signal
+import sys
 from contextlib import suppress
 
 from preopen.sandbox.privileges import tie_to_parent
@@ -19,6 +21,24 @@ def ignore_signals() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def only_write_errors() -> None:
+    """Keep standard error for writing alone.
+
+    A terminal is open both ways, on every descriptor of it: native code in a cell would read what
+    is typed there. Opened anew for writing; what cannot be (a socket, or another user's) is given
+    up. By its kind a pipe or a file that a shell redirects to is for writing already.
+    """
+    if sys.platform != "linux" or fcntl.fcntl(2, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+        return
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOCTTY
+    try:
+        errors = os.open("/proc/self/fd/2", flags)
+    except OSError:
+        errors = os.open(os.devnull, flags)
+    os.dup2(errors, 2)
+    os.close(errors)
 
 
 def become(owner: str) -> None:

@@ -2,8 +2,10 @@
 
 A list of what is refused, not of what is allowed: wasmtime, tokio, libc and Python between them use
 calls that change with every version, and a cell that dies of a missing one is a tool that fails.
-What is refused is what no other layer stops, or what only one does. The filter sees numbers, never
-memory behind a pointer: what `openat2` and `clone3` keep there, it cannot judge.
+What is refused is what no other layer stops, or what only one does. A call that is newer than the
+list is answered as unknown, as on an older kernel: nobody has looked at what it opens.
+The filter sees numbers, never memory behind a pointer: what `openat2` and `clone3` keep there, it
+cannot judge.
 """
 
 import enum
@@ -82,7 +84,7 @@ def _template(sockets: Sockets, machine: str) -> bytes:
     if machine not in _AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine!r}")
     numbers = table.read_numbers(table.CONDITIONAL, machine)
-    code = _native_calls_only(machine)
+    code = _known_calls_only(machine)
     for refused in (table.REFUSED, *([table.SOCKETS] if sockets is Sockets.NONE else [])):
         for number in table.read_numbers(refused, machine).values():
             code += _if_call(number, [_answer(_REFUSE)])
@@ -153,7 +155,7 @@ def _only(pid: int) -> dict[str, list[_Rule]]:
     return {rule.call: [r for r in rules if r.call == rule.call] for rule in rules}
 
 
-def _native_calls_only(machine: str) -> list[_Line]:
+def _known_calls_only(machine: str) -> list[_Line]:
     return [
         (_Op.LOAD, 0, 0, _OFFSET_ARCH),
         (_Op.JUMP_IF_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
@@ -161,6 +163,8 @@ def _native_calls_only(machine: str) -> list[_Line]:
         (_Op.LOAD, 0, 0, _OFFSET_NUMBER),
         (_Op.JUMP_IF_AT_LEAST, 0, 1, _X32_BIT),
         _answer(_KILL_PROCESS),
+        (_Op.JUMP_IF_AT_LEAST, 0, 1, table.NEWEST + 1),
+        _answer(_UNKNOWN),
     ]
 
 

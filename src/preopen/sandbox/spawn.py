@@ -6,7 +6,12 @@ It loads what the server sends and then is a cell like any other, wall included 
 import os
 
 from preopen.sandbox.engine import Shelf
-from preopen.sandbox.process import become, end_with_parent, ignore_signals
+from preopen.sandbox.process import (
+    become,
+    end_with_parent,
+    ignore_signals,
+    only_write_errors,
+)
 from preopen.sandbox.wall import probe_layers
 from preopen.sandbox.zygote import greeting, start_cell
 from preopen.wire.channel import Channel, ChannelClosed, open_channel
@@ -19,6 +24,7 @@ def main(arguments: list[str]) -> None:
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
     ignore_signals()
+    only_write_errors()  # before it is another user, who may not open it
     become(owner)
     channel = open_channel(descriptor)
     missing = {layer: why for layer, why in probe_layers().items() if why}

@@ -10,11 +10,18 @@ import os
 import select
 import sys
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from preopen.sandbox.cell import RunGuest, rehearse_alone, run_guest, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.privileges import forbid_dumps
-from preopen.sandbox.process import become, end_with_parent, ignore_signals, stay_on_one_cpu
+from preopen.sandbox.process import (
+    become,
+    end_with_parent,
+    ignore_signals,
+    only_write_errors,
+    stay_on_one_cpu,
+)
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
 from preopen.wire.frames import (
@@ -34,6 +41,7 @@ from preopen.wire.starters import ASKS_NOTHING, starter_binary
 # Only a call that was cut short waits to hear of its cell's end; for the others it is told together
 # with the next cells.
 _REAP_LATER_MS = 20
+_NO_WALL = 71  # EX_OSERR: `cells/verdict.py` and `cells/zygote.py` read it
 _REHEARSALS = 20  # CPython 3.11 takes a function's shortcuts after eight calls, and some more
 
 
@@ -177,10 +185,15 @@ def start_cell(
     try:
         wall = Wall.prepare(missing, parent, inherited)
     except WallError as error:
-        sys.stderr.write(f"preopen: a cell could not prepare its wall: {error}\n")
-        sys.stderr.flush()
-        os._exit(71)  # EX_OSERR: `cells/verdict.py` reads it
+        leave_without_wall("a cell could not prepare its", error)
     serve_cell(channel, shelf, wall, run)
+
+
+def leave_without_wall(what: str, error: WallError) -> NoReturn:
+    """Say on the server's standard error which layer failed, and end without having run a guest."""
+    sys.stderr.write(f"preopen: {what} wall: {error}\n")
+    sys.stderr.flush()
+    os._exit(_NO_WALL)
 
 
 def main(arguments: list[str], run: RunGuest = run_guest) -> None:
@@ -188,9 +201,14 @@ def main(arguments: list[str], run: RunGuest = run_guest) -> None:
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     end_with_parent(server)
     ignore_signals()
+    only_write_errors()  # before it is another user, who may not open it
     become(owner)
     missing = {layer: why for layer, why in probe_layers().items() if why}
-    zygote = Zygote(open_channel(descriptor), missing, Wall.raise_for_children(missing), run)
+    try:
+        inherited = Wall.raise_for_children(missing)
+    except WallError as error:
+        leave_without_wall("the zygote could not put up its", error)
+    zygote = Zygote(open_channel(descriptor), missing, inherited, run)
     forbid_dumps()  # nobody else's business either; a cell forked from here starts so
     gc.disable()  # nothing here makes cycles, and a collection would copy what the cells share
     gc.freeze()  # nor does one in a cell
