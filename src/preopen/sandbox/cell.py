@@ -14,7 +14,7 @@ from typing import NoReturn
 from wasmtime import WasiConfig
 
 from preopen.capability import Limits
-from preopen.sandbox.command import Ended, run_command
+from preopen.sandbox.command import OUT_OF_FUEL, Ended, run_command
 from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.modes import close_umask, note_modes, restore_modes
@@ -134,6 +134,7 @@ class _Act:
             cpu_ms=_cpu_ms() - self._begin_ms,
             peak_memory_bytes=ended.peak_memory_bytes,
             memory_of=ended.memory_of,
+            fuel_used=ended.fuel_used,
             stdout=bytes(self.streams.stdout),
             stderr=self.streams.stderr,
         )
@@ -166,9 +167,15 @@ def _answer(channel: Channel, shelf: Shelf, wall: Wall, call: Call, *, walled: b
         _close(set(channel.taken) - held)
     engine, loaded = shelf.get(call.binary)
     ended = run_command(engine, loaded, wasi, call.limits)
-    answer = act.answer("trapped" if ended.trap else "exited", ended)
+    answer = act.answer(_end_of(ended), ended)
     _close(held)
     return answer
+
+
+def _end_of(ended: Ended) -> str:
+    if ended.trap == OUT_OF_FUEL:
+        return "out_of_fuel"
+    return "trapped" if ended.trap else "exited"
 
 
 def _start_threads(shelf: Shelf, call: Call) -> None:
