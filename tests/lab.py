@@ -32,15 +32,22 @@ PROBES = {
 QUICK = Limits(wall_time_ms=15_000)
 
 
-def source_of(data: bytes, kind: str, stack_bytes: int = 1 << 20) -> BinarySource:
+def source_of(
+    data: bytes, kind: str, stack_bytes: int = 1 << 20, *, counts_fuel: bool = False
+) -> BinarySource:
     """Return a binary of these bytes as the pool takes it."""
-    binary = Binary(sha256=hashlib.sha256(data).hexdigest(), kind=kind, stack_bytes=stack_bytes)
+    binary = Binary(
+        sha256=hashlib.sha256(data).hexdigest(),
+        kind=kind,
+        stack_bytes=stack_bytes,
+        counts_fuel=counts_fuel,
+    )
     return BinarySource(binary=binary, place=f"a test's {kind}", read=lambda: data)
 
 
-def probe(kind: str, stack_bytes: int = 1 << 20) -> BinarySource:
+def probe(kind: str, stack_bytes: int = 1 << 20, *, counts_fuel: bool = False) -> BinarySource:
     """Return the probe as this kind of binary."""
-    return source_of(PROBES[kind].read_bytes(), kind, stack_bytes)
+    return source_of(PROBES[kind].read_bytes(), kind, stack_bytes, counts_fuel=counts_fuel)
 
 
 def wat(text: str) -> BinarySource:

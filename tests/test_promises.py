@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from preopen.capability import CEILINGS
+from preopen.capability import CEILINGS, LIMIT_KEYS
 from promises import inside, outside
 from promises.leaves import schema_keys
 from promises.patching import find
@@ -100,6 +100,8 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "limits.open_files": _RLIMITS,
     "limits.concurrency": _PERMITS,
     "limits.queue": ("preopen.cells.permits:Permits._wait",),
+    "limits.rate": ("preopen.cells.rate:Rates.count",),
+    "limits.fuel": _STORE,
     "policy:preopen": ("preopen.policy.settings:_document",),
     "policy:workspace": (*_OPENED, "preopen.policy.settings:_Loader._workspace"),
     "policy:max_level": _LEVEL,
@@ -123,6 +125,8 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:limits.open_files": _CEILING,
     "policy:limits.concurrency": _CEILING,
     "policy:limits.queue": _CEILING,
+    "policy:limits.rate": _CEILING,
+    "policy:limits.fuel": _CEILING,
     "policy:limits.cells": _PERMITS,
     "policy:cells.*.calls_per_cell": ("preopen.serving.invocation:Invoker._binding",),
 }
@@ -165,7 +169,8 @@ def test_every_key_of_both_schemas_has_a_row_and_no_row_has_another() -> None:
 
 def test_every_ceiling_is_a_key_that_the_table_names() -> None:
     """Ours: a limit that the schema forgot would have no row either."""
-    assert {f"policy:limits.{key}" for key in CEILINGS} <= frozenset(KEEPERS)
+    assert set(CEILINGS) <= set(LIMIT_KEYS)
+    assert {f"policy:limits.{key}" for key in LIMIT_KEYS} <= frozenset(KEEPERS)
 
 
 @pytest.mark.parametrize("enforcer", sorted({each for row in KEEPERS.values() for each in row}))

@@ -55,8 +55,9 @@ class EnvVar:
 class Limits:
     """What every call is held to: no capabilities, for they always apply.
 
-    Times in milliseconds (`_ms`) or whole seconds (`_s`), sizes in bytes, the rest are counts.
-    `cpu_time_s` None means wall time, rounded up.
+    Times in milliseconds (`_ms`) or whole seconds (`_s`), sizes in bytes, the rest are counts:
+    `fuel` of wasmtime's units, `rate` of calls in any minute. `cpu_time_s` None means wall time,
+    rounded up; `fuel` and `rate` None mean that nobody counts.
     """
 
     wall_time_ms: int = 10_000
@@ -72,6 +73,8 @@ class Limits:
     open_files: int = 256
     concurrency: int = 4
     queue: int = 256
+    rate: int | None = None
+    fuel: int | None = None
 
     @property
     def cpu_seconds(self) -> int:
@@ -89,7 +92,7 @@ LIMIT_KEYS: dict[str, str] = {
     for f in fields(Limits)
 }
 
-# Ceilings where the operator's file names none.
+# Ceilings where the operator's file names none; rate and fuel are off without one.
 CEILINGS: dict[str, int] = {
     "wall_time": 5 * 60_000,
     "cpu_time": 5 * 60,

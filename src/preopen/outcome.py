@@ -23,7 +23,8 @@ class Usage:
     """What one call used. Times in milliseconds, sizes in bytes.
 
     `memory_of` is "guest" where the guest's own linear memory was read, "process" where it is the
-    cell's largest resident size.
+    cell's largest resident size. `fuel_used` is None where the tool has no fuel, or where the cell
+    was ended and could not say.
     """
 
     wall_time_ms: float = 0.0
@@ -32,6 +33,7 @@ class Usage:
     memory_of: str = "guest"
     bytes_in: int = 0
     bytes_out: int = 0
+    fuel_used: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +73,11 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfFuel:
-    """The guest used up its fuel (units of wasmtime's)."""
+    """The guest used up its fuel (units of wasmtime's); streams are what it wrote until then."""
 
     limit: int
+    stdout: bytes = b""
+    stderr: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Busy:
-    """The queue is full. `limit` names the manifest's key, or "cells"; retry after that many ms."""
+    """Not started. `limit` is the manifest's key, or "cells"; retry after that many ms.
+
+    "queue" and "rate" are the tool's own; "cells" is the total over all tools.
+    """
 
     limit: str
     limit_value: int

@@ -1,6 +1,7 @@
 """Compiled binaries on disk: loading one is running code, so each is checked."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -142,3 +143,22 @@ async def test_binary_that_does_not_compile_is_a_fault_with_its_place(tmp_path: 
         await open_once(tmp_path, Compiles(), damaged)
 
     assert not [*(tmp_path / "cache").rglob("*.cwasm")]
+
+
+async def test_code_that_counts_fuel_is_kept_apart_from_code_that_does_not(tmp_path: Path) -> None:
+    """Issue: the profile is part of the cache's folder and of the MAC."""
+    compiles, plain = Compiles(), SOURCE.binary
+    counting = replace(SOURCE, binary=replace(plain, counts_fuel=True))
+    await open_once(tmp_path, compiles)
+    await open_once(tmp_path, compiles, counting)
+    await open_once(tmp_path, compiles, counting)
+    files = list((tmp_path / "cache").rglob("*.cwasm"))
+    assert (2, 2) == (compiles.count, len(files))
+
+    (theirs,) = [path for path in files if path.parent.name.endswith("-fuel")]
+    (ours,) = [path for path in files if path != theirs]
+    assert theirs.read_bytes() != ours.read_bytes()
+    theirs.rename(ours.parent / theirs.name)
+    ours.unlink()
+    await open_once(tmp_path, compiles)
+    assert compiles.count == 3

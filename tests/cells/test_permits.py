@@ -13,6 +13,7 @@ class Holders:
         self.permits = permits
         self.began: list[str] = []
         self.full: list[str] = []
+        self.busy: list[tuple[str, int]] = []
         self.gates: dict[str, anyio.Event] = {}
 
     async def hold(self, name: str, tool: str, concurrency: int = 2, queue: int = 9) -> None:
@@ -22,8 +23,9 @@ class Holders:
             async with self.permits.hold(tool, concurrency=concurrency, queue=queue):
                 self.began.append(name)
                 await self.gates[name].wait()
-        except Full:
+        except Full as full:
             self.full.append(name)
+            self.busy.append((full.busy.limit, full.busy.limit_value))
 
     async def release(self, name: str) -> None:
         """Let one go, and let the others notice."""
@@ -105,3 +107,37 @@ async def test_cancelled_waiter_leaves_no_trace() -> None:
         assert ["a1", "a3"] == holders.began
         await holders.release("a3")
     assert holders.permits.running == 0
+
+
+@pytest.mark.parametrize(
+    ("total", "concurrency", "limit", "value"),
+    [(2, 9, "cells", 2), (32, 2, "queue", 1), (2, 2, "queue", 1)],
+)
+async def test_busy_names_the_limit_that_is_used_up(
+    total: int, concurrency: int, limit: str, value: int
+) -> None:
+    """Issue: `queue` where the tool's own calls are too many, `cells` where all tools' are."""
+    holders = Holders(Permits(total))
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(holders.hold, f"a{number}", "a", concurrency, 1)
+        await settle()
+        assert ["a3"] == holders.full
+        tasks.cancel_scope.cancel()
+    assert [(limit, value)] == holders.busy
+
+
+async def test_other_tools_calls_use_the_total_up() -> None:
+    """Design §6: `cells` is counted over all tools."""
+    holders = Holders(Permits(2))
+    async with anyio.create_task_group() as tasks:
+        for tool in ("a", "b", "c"):
+            tasks.start_soon(holders.hold, tool, tool, 2, 0)
+        await settle()
+        assert (["a", "b"], ["c"]) == (holders.began, holders.full)
+        assert [("cells", 2)] == holders.busy
+        await holders.release("a")
+        tasks.start_soon(holders.hold, "c", "c", 2, 0)
+        await settle()
+        assert "c" in holders.began
+        tasks.cancel_scope.cancel()

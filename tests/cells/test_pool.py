@@ -85,6 +85,32 @@ async def test_full_queue_answers_busy_at_once(zygote_lab: Lab) -> None:
     assert all(run.cell == "none" for run in busy)
 
 
+async def test_call_that_finds_the_queue_full_counts_towards_no_rate(zygote_lab: Lab) -> None:
+    """Issue: a refused call must not count, whichever limit refused it."""
+    limits = replace(QUICK, wall_time_ms=700, concurrency=1, queue=1, rate=3)
+    runs = await run_many(zygote_lab, [("spin", "")] * 4, limits=limits)
+    after = await run_many(zygote_lab, [("env", "X")] * 2, limits=limits)
+
+    outcomes = [run.outcome for run in runs + after]
+    assert ["queue"] * 2 + ["rate"] == [each.limit for each in outcomes if isinstance(each, Busy)]
+
+
+async def test_tool_bound_cell_gives_each_call_the_whole_fuel(
+    lab: Lab, kind: str, tree: Path
+) -> None:
+    """Issue: the full fuel anew at each call, also after one that used it up."""
+    binding, source = bind(tree, calls=100), probe(kind, counts_fuel=True)
+    used, pids = [], []
+    for words in (("spin", ""), ("env", "X"), ("spin", ""), ("env", "X")):
+        run = await lab.run(source, *words, limits=replace(QUICK, fuel=5_000_000), binding=binding)
+        used.append(run.usage.fuel_used)
+        pids.append([cell.pid for _, cell in lab.pool._bound])
+
+    assert [5_000_000] * 2 == used[::2]
+    assert used[1] == used[3]
+    assert pids[0] == pids[3] != []
+
+
 async def test_cancelled_call_kills_its_cell(lab: Lab) -> None:
     """Issue: cancellation kills the cell within 100 ms; here: by the time that the task is gone."""
     started: set[int] = set()

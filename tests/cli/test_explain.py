@@ -24,6 +24,7 @@ def test_a_limit_is_explained_with_where_it_came_from(workshop: Workshop) -> Non
     assert limits["output"] == {"key": "output", "value": "1MiB", "from": "default"}
     assert limits["cpu_time"]["value"] == "2s"
     assert limits["wall_time"]["value"] == "300ms"
+    assert limits["fuel"] == {"key": "fuel", "value": "not counted", "from": "default"}
 
 
 def test_a_tool_without_a_grant_is_explained_by_what_it_cannot_do(workshop: Workshop) -> None:

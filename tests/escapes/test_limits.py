@@ -5,10 +5,19 @@ from pathlib import Path
 
 import anyio
 import pytest
+import wasmtime
 
-from lab import QUICK, Lab, mounted, probe, wat
+from lab import QUICK, Lab, mounted, probe, source_of, wat
 from preopen.capability import Access
-from preopen.outcome import Exited, OutputOverflow, Returned, TimedOut, Trapped
+from preopen.outcome import (
+    CellLost,
+    Exited,
+    OutOfFuel,
+    OutputOverflow,
+    Returned,
+    TimedOut,
+    Trapped,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -169,3 +178,68 @@ async def test_bad_ends_say_what_the_guest_said(lab: Lab, kind: str) -> None:
     )
     assert isinstance(panicked.outcome, Trapped), panicked
     assert b"on purpose" in panicked.outcome.stderr
+
+
+FUEL = replace(QUICK, fuel=20_000_000)
+
+
+async def test_fuel_ends_a_guest_that_spins_and_keeps_what_it_wrote(lab: Lab, kind: str) -> None:
+    """Issue: OutOfFuel for modules and components; the amount used is known."""
+    source = probe(kind, counts_fuel=True)
+    run = await lab.run(source, "print", "out", "spin", "", limits=FUEL)
+
+    assert isinstance(run.outcome, OutOfFuel), run
+    assert (20_000_000, b"outprint out: done\n") == (run.outcome.limit, run.outcome.stdout)
+    assert run.usage.fuel_used == 20_000_000
+    assert await honest(lab, kind)
+
+
+async def test_fuel_that_is_enough_is_counted_and_the_same_each_time(lab: Lab, kind: str) -> None:
+    """The pair of the one above."""
+    source = probe(kind, counts_fuel=True)
+    ends = [await lab.run(source, "env", "X", limits=FUEL) for _ in range(2)]
+    assert all(isinstance(run.outcome, Returned) for run in ends), ends
+    first, second = (run.usage.fuel_used for run in ends)
+    assert first == second
+    assert first in range(1, 20_000_000)
+
+
+async def test_bad_ends_of_a_guest_with_fuel_say_what_it_used(lab: Lab, kind: str) -> None:
+    """Issue: for every end where it is known; a guest's own trap is no OutOfFuel."""
+    source = probe(kind, counts_fuel=True)
+    exited = await lab.run(source, "exit", "3", limits=FUEL)
+    panicked = await lab.run(source, "panic", "", limits=FUEL)
+    plain = await lab.run(probe(kind), "exit", "3")
+
+    assert isinstance(exited.outcome, Exited), exited
+    assert isinstance(panicked.outcome, Trapped), panicked
+    assert exited.usage.fuel_used
+    assert panicked.usage.fuel_used
+    assert plain.usage.fuel_used is None
+
+
+async def test_wall_time_ends_a_guest_that_sleeps_on_its_fuel(lab: Lab, kind: str) -> None:
+    """Issue: a sleeping guest uses no fuel; it is cut as surely as one that spins."""
+    limits = replace(SHORT, fuel=20_000_000)
+    with anyio.fail_after(30):
+        run = await lab.run(probe(kind, counts_fuel=True), "sleep", "600000", limits=limits)
+
+    assert run.outcome == TimedOut(limit="wall_time", limit_ms=400)
+    assert run.usage.fuel_used is None
+    assert await honest(lab, kind)
+
+
+async def test_start_function_uses_fuel(zygote_lab: Lab) -> None:
+    """Ours: a guest runs before its `_start` is called."""
+    text = '(module (func $s (loop (br 0))) (start $s) (func (export "_start")))'
+    source = source_of(bytes(wasmtime.wat2wasm(text)), "module", counts_fuel=True)
+    run = await zygote_lab.run(source, limits=FUEL)
+
+    assert isinstance(run.outcome, OutOfFuel), run
+
+
+async def test_limit_of_fuel_on_code_that_counts_none_runs_no_guest(zygote_lab: Lab) -> None:
+    """Ours: fail closed; only a bug of ours asks for it."""
+    run = await zygote_lab.run(probe("module"), "env", "X", limits=FUEL)
+
+    assert isinstance(run.outcome, CellLost), run

@@ -344,6 +344,16 @@ def test_default_that_nobody_asked_for_bends_to_the_ceiling(policy: Policy) -> N
     assert Limits() == offer(manifest(), policy).grants.limits
 
 
+def test_ceiling_holds_a_tool_whose_manifest_leaves_a_limit_off(policy: Policy) -> None:
+    """Ours: off is above any ceiling; whoever asks for less keeps it."""
+    low = replace(policy, ceilings={**CEILINGS, "rate": 30, "fuel": 1000})
+    silent = offer(manifest(), low).grants.limits
+    modest = offer(manifest(asked_limits={"rate": 5}, limits=Limits(rate=5)), low).grants.limits
+
+    assert (30, 1000) == (silent.rate, silent.fuel)
+    assert (5, 1000) == (modest.rate, modest.fuel)
+
+
 def test_asked_limits_within_the_ceiling_are_granted(policy: Policy) -> None:
     """Design §5: each has a default and a ceiling."""
     asked = manifest(asked_limits={"memory": 1 << 30}, limits=Limits(memory_bytes=1 << 30))

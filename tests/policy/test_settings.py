@@ -246,7 +246,8 @@ def test_bad_flag_is_a_fault_that_names_it(place: Place, flags: Flags, expected:
         ('[folders]\nx = "."\n[variables]\nx = "1"', "variables.x: ${x} is also a named folder"),
         ('[environment]\nnames = ["a-b"]', 'environment.names[0]: "a-b" is no name'),
         ('[limits]\nmemory = "1MB"', "limits.memory: '1MB' is not understood"),
-        ("[limits]\nfuel = 1", "limits.fuel: unknown key"),
+        ("[limits]\nrequests = 1", "limits.requests: unknown key"),
+        ("[limits]\nfuel = 0", "limits.fuel: 0 is out of range; write 1 to "),
         ("[limits]\ncells = 0", "limits.cells: found 0; write at least 1"),
         ("[cells.hash]\ncalls_per_cell = 0", "cells.hash.calls_per_cell: found 0; write at least"),
         ('[cells."a b"]\ncalls_per_cell = 1', 'cells: "a b" is no tool\'s name'),
@@ -279,4 +280,4 @@ def test_ceilings_are_written_like_limits() -> None:
     """Ours: both schemas name the same limits."""
     schema = json.loads(files("preopen.policy").joinpath("preopen.schema.json").read_text())
     assert set(schema["properties"]["limits"]["properties"]) == {*LIMIT_KEYS, "cells"}
-    assert set(CEILINGS) == set(LIMIT_KEYS)
+    assert set(CEILINGS) == set(LIMIT_KEYS) - {"rate", "fuel"}  # off, so there is none by default

@@ -23,6 +23,7 @@ _STORE: Final = {
     "limits.table_elements": "table_elements",
     "limits.tables": "tables",
     "limits.instances": "instances",
+    "limits.fuel": "fuel",
 }
 _RLIMITS: Final = {
     "limits.cpu_time": resource.RLIMIT_CPU,
@@ -95,13 +96,15 @@ def _limits_for(original: Callable[..., dict[int, tuple[int, int]]], key: str) -
 
 def _run_command(original: Callable[..., Any], key: str) -> object:
     def run_command(engine: Any, loaded: Any, wasi: Any, limits: Any) -> Any:
-        return original(engine, loaded, wasi, replace(limits, **{_STORE[key]: _ROOM}))
+        if getattr(limits, _STORE[key]) is not None:  # our starters' engines count no fuel
+            limits = replace(limits, **{_STORE[key]: _ROOM})
+        return original(engine, loaded, wasi, limits)
 
     return run_command
 
 
-def _make_engine(original: Callable[[int], Any], _key: str) -> object:
-    return lambda _stack_bytes: original(2 << 20)
+def _make_engine(original: Callable[..., Any], _key: str) -> object:
+    return lambda _stack_bytes, *, counts_fuel: original(2 << 20, counts_fuel=counts_fuel)
 
 
 def _write_stdout(_original: object, _key: str) -> object:

@@ -159,6 +159,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.cells.permits:Permits._may_start": _answers(True),
     "preopen.cells.permits:Permits._wait": _wait,
     "preopen.cells.pool:Pool._run_in": _run_in,
+    "preopen.cells.rate:Rates.count": _answers(None),
     "preopen.cells.start:start": _start,
     "preopen.cells.verdict:read_answer": _read_answer,
     "preopen.document:_value_faults": _answers(()),

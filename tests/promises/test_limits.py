@@ -1,15 +1,19 @@
 """`[limits]`: what every call is held to. Granted beside withheld, over both kinds of binary."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from preopen.capability import CEILINGS
 from preopen.cells.pool import Pool
 from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer
-from promises.harness import Guest, build, call, manifest, offer, probe, said, table
+from preopen.serving.loading import load_registry
+from promises.harness import Guest, build, call, call_tool, manifest, offer, probe, said, table
 
 pytestmark = pytest.mark.anyio
 keeps = pytest.mark.keeps
@@ -265,3 +269,86 @@ async def test_calls_that_wait_are_as_many_as_their_limit(
     answer = await second_call(pool, policy, concurrency=1, queue=queue)
 
     assert outcome == answer.receipt.outcome
+
+
+@pytest.mark.parametrize(
+    ("rate", "outcome"),
+    [
+        pytest.param(2, "Returned", marks=keeps("limits.rate", "granted")),
+        pytest.param(1, "Busy", marks=keeps("limits.rate", "withheld")),
+    ],
+)
+async def test_calls_in_a_minute_are_as_many_as_their_rate(
+    pool: Pool, policy: Policy, kind: str, rate: int, outcome: str
+) -> None:
+    """Issue: Busy at once, with when to retry."""
+    text = manifest(probe(kind), "env", "X", rest=table("limits", rate=rate))
+    # The pool is shared by all tests, and the rate is a tool's.
+    text = text.replace('"probe"', f'"{kind}-{rate}-a-minute"', 1)
+    assert "Returned" == (await call(pool, policy, text)).receipt.outcome
+    answer = await call(pool, policy, text)
+
+    assert outcome == answer.receipt.outcome
+    assert ("`rate = 2` under [limits] in probe.toml" in said(answer)) == (outcome == "Busy")
+
+
+@pytest.mark.parametrize(
+    ("fuel", "outcome"),
+    [
+        pytest.param(100_000, "Returned", marks=keeps("limits.fuel", "granted")),
+        pytest.param(10_000, "OutOfFuel", marks=keeps("limits.fuel", "withheld")),
+    ],
+)
+async def test_guest_goes_as_far_as_its_fuel(
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, *, fuel: int, outcome: str
+) -> None:
+    """Issue: fuel, under its own compiled profile; the receipt says what was used."""
+    goes = guest(tmp_path, kind, DEEP, "(call $down (i32.const 3000))")
+    answer = await call(pool, policy, manifest(goes, rest=table("limits", fuel=fuel)))
+
+    assert outcome == answer.receipt.outcome
+    assert answer.receipt.usage.fuel_used is not None
+    assert (answer.receipt.usage.fuel_used == fuel) == (outcome == "OutOfFuel")
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "limit"),
+    [
+        ("memory", "(memory 3)", "64KiB"),
+        ("table_elements", "(table 1000 funcref)", 999),
+        ("tables", "(table 1 funcref) (table 1 funcref)", 1),
+    ],
+)
+async def test_guest_that_a_store_refuses_is_told_which_limit_to_raise(
+    pool: Pool, policy: Policy, tmp_path: Path, kind: str, *, key: str, body: str, limit: str | int
+) -> None:
+    """Issue: each end names the limit, its value and the key; in wasmtime's words of today."""
+    refused = guest(tmp_path, kind, body)
+    answer = await call(pool, policy, manifest(refused, rest=table("limits", **{key: limit})))
+
+    assert f"That is its limit, {key} = {json.dumps(limit)}." in said(answer)
+    assert f"write `{key} = " in said(answer)
+
+
+async def test_limit_that_the_policy_lowered_is_named_with_that_value(
+    pool: Pool, policy: Policy, kind: str
+) -> None:
+    """Ours: the value that the call was held to, and not what the manifest would have had."""
+    low = replace(policy, ceilings={**CEILINGS, "stack": 512 << 10})
+    said_first = said(await call(pool, policy, manifest(probe(kind), "recurse", "")))
+    said_low = said(await call(pool, low, manifest(probe(kind), "recurse", "")))
+
+    assert 'limit, stack = "1MiB"' in said_first
+    assert 'limit, stack = "512KiB"' in said_low
+
+
+async def test_file_that_grows_too_large_is_told_its_limit(pool: Pool, policy: Policy) -> None:
+    """Issue: where a guest's own error tells the limit, the text says it; by the built-in tool."""
+    write = load_registry(policy).tools["write"]
+    held = replace(write.grants, limits=replace(write.grants.limits, file_size_bytes=8))
+    tool = replace(write, grants=held)
+    fits = await call_tool(pool, policy, tool, path="new.txt", content="12345678")
+    larger = await call_tool(pool, policy, tool, path="new.txt", content="123456789")
+
+    assert "Returned" == fits.receipt.outcome
+    assert 'its limit, file_size = "8B". write is built in: to raise it' in said(larger)

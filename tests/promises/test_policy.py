@@ -35,6 +35,8 @@ LIMITS: dict[str, tuple[str | int, str | int]] = {  # what a manifest asks, and 
     "open_files": (20, 19),
     "concurrency": (2, 1),
     "queue": (20, 19),
+    "rate": (20, 19),
+    "fuel": (20, 19),
 }
 
 
@@ -258,6 +260,7 @@ async def test_calls_over_all_tools_are_as_many_as_their_limit(
         tasks.cancel_scope.cancel()
 
     assert outcome == answer.receipt.outcome
+    assert ("`cells = 2` under [limits] in preopen.toml" in said(answer)) == (outcome == "Busy")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import dataclasses
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -136,6 +137,17 @@ async def test_an_answer_carries_its_receipt_and_metadata(era: str) -> None:
     assert result.meta is not None
     assert result.meta["preopen/receipt"] == receipt_to_json(answer.receipt)
     assert result.meta["preopen/metadata"] == {"pages": 3}
+
+
+@pytest.mark.parametrize("used", [None, 0, 7])
+def test_a_receipt_says_what_fuel_was_used_only_where_it_is_counted(used: int | None) -> None:
+    """Issue: the amount used stands in the receipt."""
+    receipt = make_receipt()
+    receipt = replace(receipt, usage=replace(receipt.usage, fuel_used=used))
+    written = receipt_to_json(receipt)
+
+    assert ("fuel_used" in written) == (used is not None)
+    assert written.get("fuel_used") == used
 
 
 def test_a_receipt_is_written_with_every_field() -> None:

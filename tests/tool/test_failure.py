@@ -1,3 +1,4 @@
+import re
 import unicodedata
 from typing import TypedDict, Unpack
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preopen.capability import Limits
+from preopen.capability import LIMIT_KEYS, Limits
 from preopen.level import PermissionLevel
 from preopen.outcome import (
     Busy,
@@ -24,6 +25,7 @@ from preopen.outcome import (
     Trapped,
 )
 from preopen.tool.failure import STDERR_BYTES, STDERR_LINES, clean_lines, explain_failure
+from preopen.tool.limits import RANGES, format_limit
 from preopen.tool.manifest import Manifest, Run
 from preopen.tool.result import TextBlock
 
@@ -179,7 +181,7 @@ def test_a_trap_says_what_wasmtime_said_and_which_limit_it_may_have_hit() -> Non
     full = Trapped(reason="wasm trap: call stack exhausted", stderr=b"deep")
     gave_up = Trapped(reason="wasm trap: wasm `unreachable` instruction executed")
 
-    assert 'stack = "1MiB" is full' in only(full)
+    assert 'That is its limit, stack = "1MiB".' in only(full)
     assert '`stack = "2MiB"`' in only(full)
     assert only(full).endswith("Its stderr ended with:\ndeep")
     assert "To raise it" not in only(full, limits=Limits(stack_bytes=2 << 20))
@@ -191,17 +193,71 @@ def test_fuel_names_its_limit() -> None:
     """Design §5, Limits: fuel ends in OutOfFuel."""
     assert "fuel = 100." in only(OutOfFuel(limit=100))
     assert "`fuel = 200`" in only(OutOfFuel(limit=100))
+    kept, text = texts(OutOfFuel(limit=100, stdout=b"aaa", stderr=b"warned"))
+    assert kept == "aaa"
+    assert text.endswith("Its stderr ended with:\nwarned")
+
+
+def test_limit_at_its_end_is_not_told_to_be_raised_past_it() -> None:
+    """Ours: what a text says to write is a value that a manifest may hold."""
+    high = RANGES["fuel"][1]
+    assert f"`fuel = {high}`" in only(OutOfFuel(limit=high - 1))
+    assert "`cells = 1000`" in only(Busy(limit="cells", limit_value=999, retry_after_ms=1))
 
 
 def test_busy_says_when_to_try_again_and_whose_limit_it_is() -> None:
     """Design §5, Limits: Busy, with when to retry."""
-    queue = only(Busy(limit="queue", limit_value=256, retry_after_ms=500))
+    queue = only(Busy(limit="queue", limit_value=0, retry_after_ms=500))
     cells = only(Busy(limit="cells", limit_value=32, retry_after_ms=1000))
+    rate = only(Busy(limit="rate", limit_value=10, retry_after_ms=59_999))
 
-    assert "Try again in 500ms." in queue
-    assert "`queue = 512` under [limits] in fetch.toml" in queue
+    assert "concurrency = 4 of its calls run and queue = 0 wait. Try again in 500ms." in queue
+    assert "`concurrency = 8` and `queue = 1` under [limits] in fetch.toml" in queue
     assert "`cells = 64` under [limits] in preopen.toml" in cells
     assert "fetch.toml" not in cells
+    assert "of the last minute have used up rate = 10. Try again in 59999ms." in rate
+
+
+# The outcome in which each limit ends; None where the guest goes on with an error of its own, or
+# with less, and nothing that we see tells it from any other.
+ENDS: dict[str, Outcome | None] = {
+    "wall_time": TimedOut(limit="wall_time", limit_ms=Limits().wall_time_ms),
+    "cpu_time": TimedOut(limit="cpu_time", limit_ms=10_000),
+    "memory": Trapped(reason="memory minimum size of 10 pages exceeds memory limits"),
+    "stack": Trapped(reason="wasm trap: call stack exhausted"),
+    "table_elements": Trapped(reason="table minimum size of 9 elements exceeds table limits"),
+    "tables": Trapped(reason="resource limit exceeded: table count too high at 17"),
+    "instances": Trapped(reason="resource limit exceeded: instance count too high at 65"),
+    "output": OutputOverflow(limit_bytes=Limits().output_bytes),
+    "stderr": None,  # the guest goes on, and a line in what was kept says that it was cut
+    "file_size": Exited(exit_code=1, stderr=b"big: File too large (os error 22)"),
+    "open_files": None,  # EIO, like any other fault of a disk
+    "concurrency": Busy(limit="queue", limit_value=Limits().queue, retry_after_ms=1),
+    "queue": Busy(limit="queue", limit_value=Limits().queue, retry_after_ms=1),
+    "rate": Busy(limit="rate", limit_value=7, retry_after_ms=1),
+    "fuel": OutOfFuel(limit=1000),
+}
+
+
+@pytest.mark.parametrize("key", LIMIT_KEYS)
+def test_each_end_names_its_limit_with_its_value_and_the_key_that_raises_it(key: str) -> None:
+    """Issue: each end names the limit, its value, and the key that raises it."""
+    held = Limits(rate=7, fuel=1000, cpu_time_s=10, wall_time_ms=10_000)
+    outcome = ENDS[key]
+    if outcome is None:
+        return
+    text = only(outcome, limits=held)
+    number = format_limit(key, getattr(held, LIMIT_KEYS[key]))
+    value = number if number.isdecimal() else f'"{number}"'
+
+    assert f"{key} = {value}" in text
+    assert re.search(rf"`{key} = [^`]+`.* under \[limits\] in fetch.toml", text)
+
+
+def test_only_the_guests_own_errors_name_no_limit() -> None:
+    """Ours: a new limit is added to the list above, or to this one with its reason."""
+    assert {key for key, outcome in ENDS.items() if outcome is None} == {"stderr", "open_files"}
+    assert set(ENDS) == set(LIMIT_KEYS)
 
 
 def test_invalid_arguments_are_listed_with_what_the_tool_takes() -> None:
@@ -255,6 +311,13 @@ OUTCOMES = st.one_of(
     st.builds(Trapped, reason=st.text(), stdout=st.binary(), stderr=st.binary()),
     st.builds(
         TimedOut, limit=st.sampled_from(["wall_time", "cpu_time"]), limit_ms=st.integers(1, 10**9)
+    ),
+    st.builds(OutOfFuel, limit=st.integers(1, 10**14), stdout=st.binary(), stderr=st.binary()),
+    st.builds(
+        Busy,
+        limit=st.sampled_from(["queue", "rate", "cells"]),
+        limit_value=st.integers(1, 10**6),
+        retry_after_ms=st.integers(1, 60_000),
     ),
     st.builds(OutputOverflow, limit_bytes=st.integers(1, 1 << 40), stdout=st.binary()),
     st.builds(InvalidArguments, problems=st.lists(st.text()).map(tuple)),

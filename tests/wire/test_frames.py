@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -46,12 +47,14 @@ CALL = Call(
 )
 FRAMES: list[Frame] = [
     Load(binary=BINARY),
+    Load(binary=replace(BINARY, counts_fuel=True)),
     Loaded(binary=BINARY, fault="because"),
     Fork(first=3, count=2),
     Hello(layers=("seccomp",), missing={"landlock": "old kernel"}),
     Forked(cell=3, pid=77),
     Reaped(cell=3, status=9, cpu_ms=1.5, max_rss_bytes=1 << 20),
     CALL,
+    Answer(end="out_of_fuel", fuel_used=7),
     Answer(end="exited", stdout=b"\xff\x00", stderr=b"e", cpu_ms=2, peak_memory_bytes=5),
 ]
 
@@ -103,14 +106,22 @@ def test_answer_of_a_hostile_cell_is_no_frame() -> None:
             cpu_ms="1",
             peak_memory_bytes=None,
             memory_of=3,
+            fuel_used="1",
             stdout_bytes=10**9,
             unknown=1,
         ),
-        *answers_with(stdout_bytes=-1, exit_code=True, frame="Nothing"),
+        *answers_with(stdout_bytes=-1, exit_code=True, fuel_used=True, frame="Nothing"),
     ]
     for text in hostile:
         with pytest.raises(FrameError):
             decode(text, b"\xff\x00e")
+
+
+def test_binary_of_an_unknown_engine_is_no_frame() -> None:
+    """Ours: 1 is no true; the engine is chosen by it."""
+    text = encode(Load(binary=BINARY))[0][PREFIX.size :].replace(b"false", b"1")
+    with pytest.raises(FrameError):
+        decode(text, b"")
 
 
 @given(st.binary(max_size=300), st.binary(max_size=10))

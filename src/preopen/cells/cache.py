@@ -109,14 +109,15 @@ class Cache:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
     def _shelf(self, binary: Binary) -> Path:
-        engine = f"{version('wasmtime')}-{platform.machine()}-{_PROFILE}-{binary.stack_bytes}"
+        made_by = f"{version('wasmtime')}-{platform.machine()}-{_PROFILE}"
+        engine = f"{made_by}-{_engine_of(binary)}"
         shelf = self.folder / "compiled" / engine
         own_folder(self.folder)
         shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
         return shelf
 
     def _mac(self, binary: Binary, content: bytes) -> str:
-        about = f"{binary.kind} {binary.stack_bytes} {binary.sha256} ".encode()
+        about = f"{binary.kind} {_engine_of(binary)} {binary.sha256} ".encode()
         return hmac.new(self._key(), about + hashlib.sha256(content).digest(), "sha256").hexdigest()
 
     def _key(self) -> bytes:
@@ -136,6 +137,11 @@ class Cache:
             finally:
                 beside.unlink()
             return _read_key(self.key_file)
+
+
+def _engine_of(binary: Binary) -> str:
+    """Return what tells the engines of one wasmtime apart: what one compiled no other may load."""
+    return f"{binary.stack_bytes}-fuel" if binary.counts_fuel else str(binary.stack_bytes)
 
 
 def own_folder(folder: Path) -> None:

@@ -21,7 +21,8 @@ async def compile_binary(binary: Binary, data: bytes, place: str) -> bytes:
         BinaryError: the binary is not valid, or its compiler ended or took too long.
 
     """
-    command = command_for(COMPILER, str(os.getpid()), binary.kind, str(binary.stack_bytes))
+    stack, fuel = str(binary.stack_bytes), "fuel" if binary.counts_fuel else ""
+    command = command_for(COMPILER, str(os.getpid()), binary.kind, stack, fuel)
     try:
         with anyio.fail_after(COMPILE_SECONDS):
             out = await _run(command, data)

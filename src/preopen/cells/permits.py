@@ -56,7 +56,7 @@ class Permits:
         """Hold one permit of this tool, after waiting for it behind at most `queue` others.
 
         Raises:
-            Full: that many wait already.
+            Full: that many wait already; it names `cells` where the tool's own limit left room.
 
         """
         line = self._lines.setdefault(tool, _Line())
@@ -76,7 +76,9 @@ class Permits:
 
     async def _wait(self, tool: str, line: _Line, queue: int) -> None:
         if len(line.waiting) >= queue:
-            raise Full(Busy(limit="queue", limit_value=queue, retry_after_ms=_RETRY_AFTER_MS))
+            of_all = line.running < line.concurrency  # so it is the total that is used up
+            limit, value = ("cells", self._total) if of_all else ("queue", queue)
+            raise Full(Busy(limit=limit, limit_value=value, retry_after_ms=_RETRY_AFTER_MS))
         turn = anyio.Event()
         line.waiting.append(turn)
         try:

@@ -18,7 +18,8 @@ from preopen.cells.handle import Cell, End
 from preopen.cells.job import Job, Run, make_call
 from preopen.cells.launch import Launcher, SpawnLauncher, ZygoteLauncher
 from preopen.cells.permits import Full, Permits
-from preopen.cells.verdict import read_answer, read_end
+from preopen.cells.rate import Rates
+from preopen.cells.verdict import read_answer, read_end, read_usage
 from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
 from preopen.outcome import CellLost, TimedOut, Usage
@@ -36,6 +37,8 @@ IDLE_BOUND = (
 _REAP_SECONDS = (
     2  # a killed process is reaped within a millisecond; past this the verdict does without
 )
+# Ends after which a tool-bound cell takes further calls: each has a Store, and so fuel, of its own.
+_MAY_GO_ON = frozenset({"exited", "trapped", "out_of_fuel"})
 _TRIES = 2  # before a guest has run nothing is lost by launching again after the zygote was lost
 
 
@@ -56,6 +59,7 @@ class Pool:
     cache: Cache
     permits: Permits
     spares: int = SPARES
+    rates: Rates = field(default_factory=lambda: Rates(time.monotonic_ns))
     _spare: deque[Cell] = field(default_factory=deque)
     _bound: deque[tuple[str, Cell]] = field(default_factory=deque)
     _wanted: anyio.Event = field(default_factory=anyio.Event)
@@ -83,12 +87,18 @@ class Pool:
         A cancellation kills the cell, then goes on. Raises what `prepare` raises, but LaunchError.
         """
         limits = job.limits
+        if limits.rate is not None:
+            busy = self.rates.count(job.tool, limits.rate)
+            if busy is not None:
+                return Run(outcome=busy)
         try:
             async with self.permits.hold(
                 job.tool, concurrency=limits.concurrency, queue=limits.queue
             ):
                 return await self._run_in(await self._take(job), job)
         except Full as full:
+            if limits.rate is not None:
+                self.rates.take_back(job.tool)
             return Run(outcome=full.busy)
         except LaunchError as error:
             return Run(outcome=CellLost(reason=str(error)))
@@ -99,7 +109,7 @@ class Pool:
             with anyio.move_on_after(job.limits.wall_time_ms / 1000):
                 answer = await self._ask(cell, job)
             if answer is not None:
-                outcome, usage = read_answer(answer, job), _usage(answer)
+                outcome, usage = read_answer(answer, job), read_usage(answer, job.limits)
             else:
                 cell.kill()
                 outcome = TimedOut(limit="wall_time", limit_ms=job.limits.wall_time_ms)
@@ -179,7 +189,7 @@ class Pool:
         otherwise.
         """
         cell.calls_left -= 1
-        fit = answer is not None and answer.end in ("exited", "trapped")
+        fit = answer is not None and answer.end in _MAY_GO_ON
         if job.binding is None or not fit or cell.calls_left < 1:
             cell.close()
             return
@@ -228,14 +238,6 @@ async def _reaped(cell: Cell) -> End:
     with anyio.move_on_after(_REAP_SECONDS):
         return await cell.ended()
     return End()
-
-
-def _usage(answer: Answer) -> Usage:
-    return Usage(
-        cpu_time_ms=answer.cpu_ms,
-        peak_memory_bytes=answer.peak_memory_bytes,
-        memory_of=answer.memory_of,
-    )
 
 
 def _usage_of(end: End) -> Usage:

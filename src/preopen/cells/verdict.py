@@ -12,10 +12,12 @@ from preopen.outcome import (
     CellLost,
     Exited,
     Outcome,
+    OutOfFuel,
     OutputOverflow,
     Returned,
     TimedOut,
     Trapped,
+    Usage,
 )
 from preopen.units import format_size
 from preopen.wire.frames import Answer
@@ -33,11 +35,28 @@ def read_answer(answer: Answer, job: Job) -> Outcome:
         return OutputOverflow(limit_bytes=limits.output_bytes, stdout=stdout, stderr=stderr)
     if answer.end == "refused":
         return CellLost(reason=f"the wall could not be put up: {answer.reason[:300]}")
-    if answer.end == "trapped":
+    if answer.end == "out_of_fuel" and limits.fuel is not None:
+        return OutOfFuel(limit=limits.fuel, stdout=stdout, stderr=stderr)
+    if answer.end in ("trapped", "out_of_fuel"):
         return Trapped(reason=answer.reason[:500], stdout=stdout, stderr=stderr)
     if answer.exit_code in job.exit_ok:
         return Returned(stdout=stdout, stderr=stderr, exit_code=answer.exit_code)
     return Exited(exit_code=answer.exit_code, stdout=stdout, stderr=stderr)
+
+
+def read_usage(answer: Answer, limits: Limits) -> Usage:
+    """Return what an answer says that the call used; of fuel never more than there was."""
+    fuel_used = answer.fuel_used
+    if limits.fuel is None:
+        fuel_used = None
+    elif fuel_used is not None:
+        fuel_used = min(max(fuel_used, 0), limits.fuel)
+    return Usage(
+        cpu_time_ms=answer.cpu_ms,
+        peak_memory_bytes=answer.peak_memory_bytes,
+        memory_of=answer.memory_of,
+        fuel_used=fuel_used,
+    )
 
 
 def read_end(end: End, limits: Limits) -> Outcome:

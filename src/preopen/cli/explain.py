@@ -159,12 +159,10 @@ def _limits(tool: Tool) -> Iterator[tuple[str, str, str]]:
     for key, field in LIMIT_KEYS.items():
         number = getattr(tool.grants.limits, field)
         source = "manifest" if key in tool.manifest.asked_limits else "default"
-        if number is None:  # cpu_time, which then follows wall_time
-            number, source = (
-                tool.grants.limits.cpu_seconds,
-                "default: wall_time, rounded up, and 1s",
-            )
-        yield key, format_limit(key, number), source
+        if key == "cpu_time" and number is None:
+            number = tool.grants.limits.cpu_seconds
+            source = "default: wall_time, rounded up, and 1s"
+        yield key, "not counted" if number is None else format_limit(key, number), source
 
 
 def _cell(tool: Tool, policy: Policy) -> str:

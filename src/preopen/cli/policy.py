@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from preopen.capability import CEILINGS
+from preopen.capability import LIMIT_KEYS
 from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
@@ -56,8 +56,9 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
         for name in policy.environment_names
     ]
     yield "environment.names", ", ".join(names) or "none"
-    for key in CEILINGS:
-        yield f"limits.{key}", format_limit(key, policy.ceilings[key])
+    for key in LIMIT_KEYS:
+        ceiling = policy.ceilings.get(key)
+        yield f"limits.{key}", "none" if ceiling is None else format_limit(key, ceiling)
     yield "limits.cells", str(policy.cells)
     for tool, calls in policy.calls_per_cell.items():
         yield f"cells.{tool}.calls_per_cell", str(calls)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from preopen.cli.printing import aligned
-from preopen.outcome import Receipt
+from preopen.outcome import Receipt, Usage
 
 
 def receipt_lines(receipt: Receipt) -> list[str]:
@@ -25,7 +25,7 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
             "used",
             (
                 f"{usage.wall_time_ms:.1f} ms, {usage.cpu_time_ms:.1f} ms CPU, {memory}, "
-                f"{usage.bytes_in} bytes in, {usage.bytes_out} out"
+                f"{usage.bytes_in} bytes in, {usage.bytes_out} out{_fuel(usage)}"
             ),
         )
     for denial in receipt.denials:
@@ -33,6 +33,10 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
     for note in receipt.notes:
         yield "note", note
     yield "sha256", receipt.sha256
+
+
+def _fuel(usage: Usage) -> str:
+    return "" if usage.fuel_used is None else f", {usage.fuel_used} units of fuel"
 
 
 _CELLS = {"call": "for this call alone", "tool": "of this tool", "none": "none was touched"}

@@ -23,16 +23,16 @@ def limit(manifest: Manifest, policy: Policy) -> tuple[Limits, tuple[Fault, ...]
     lowered = {
         LIMIT_KEYS[key]: ceiling
         for key, ceiling in policy.ceilings.items()
-        if key not in manifest.asked_limits and _effective(manifest.limits, key) > ceiling
+        if key not in manifest.asked_limits and _exceeds(manifest.limits, key, ceiling)
     }
     return replace(manifest.limits, **lowered), faults
 
 
-def _effective(limits: Limits, key: str) -> int:
+def _exceeds(limits: Limits, key: str, ceiling: int) -> bool:
     if key == "cpu_time":
-        return limits.cpu_seconds  # it follows wall_time where nobody wrote it
-    number: int = getattr(limits, LIMIT_KEYS[key])
-    return number
+        return limits.cpu_seconds > ceiling  # it follows wall_time where nobody wrote it
+    number: int | None = getattr(limits, LIMIT_KEYS[key])
+    return number is None or number > ceiling  # None: nobody counts, which is above any ceiling
 
 
 def _refuse(manifest: Manifest, key: str, asked: int, policy: Policy) -> Fault:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
+from preopen.capability import CEILINGS, DEFAULT_CELLS, LIMIT_KEYS, Access
 from preopen.document import (
     hidden_character,
     parse_document,
@@ -300,7 +300,7 @@ class _Loader:
 
     def _limits(self) -> tuple[dict[str, int], int]:
         table = dict(self.document.get("limits", {}))
-        for key in (*CEILINGS, "cells"):
+        for key in (*LIMIT_KEYS, "cells"):
             self._origin(f"limits.{key}")
         cells = table.pop("cells", DEFAULT_CELLS)
         numbers, faults = parse_limits(table, self.file)

@@ -14,7 +14,7 @@ from typing import NoReturn, TypeAlias
 from wasmtime import WasiConfig
 
 from preopen.capability import Limits
-from preopen.sandbox.command import Ended, run_command
+from preopen.sandbox.command import OUT_OF_FUEL, Ended, run_command
 from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.modes import close_umask, note_modes, restore_modes
@@ -144,6 +144,7 @@ class _Act:
             cpu_ms=_cpu_ms() - self._begin_ms,
             peak_memory_bytes=ended.peak_memory_bytes,
             memory_of=ended.memory_of,
+            fuel_used=ended.fuel_used,
             stdout=bytes(self.streams.stdout),
             stderr=self.streams.stderr,
         )
@@ -177,9 +178,15 @@ def _answer(
         # Mounted and ruled by now: the guest's process needs no second way to them.
         _close(set(channel.taken) - held)
     ended = run(shelf, call, wasi, act.streams)
-    answer = act.answer("trapped" if ended.trap else "exited", ended)
+    answer = act.answer(_end_of(ended), ended)
     _close(held)
     return answer
+
+
+def _end_of(ended: Ended) -> str:
+    if ended.trap == OUT_OF_FUEL:
+        return "out_of_fuel"
+    return "trapped" if ended.trap else "exited"
 
 
 def _start_threads(shelf: Shelf, call: Call) -> None:

@@ -3,8 +3,8 @@
 import resource
 import sys
 from ctypes import POINTER, _Pointer, byref
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from wasmtime import Engine, ExitTrap, Instance, Store, Trap, WasiConfig, WasmtimeError
 from wasmtime import _ffi as ffi
@@ -13,6 +13,8 @@ from preopen.capability import Limits
 from preopen.sandbox.engine import Loaded, LoadedComponent, LoadedModule
 
 _Extern: TypeAlias = ffi.wasmtime_extern_t
+# The same words for both kinds; of a component's trap wasmtime-py tells no code.
+OUT_OF_FUEL: Final = "wasm trap: all fuel consumed by WebAssembly"
 _RSS_UNIT = (
     1 if sys.platform == "darwin" else 1024
 )  # getrusage(2): kilobytes on Linux, bytes on macOS
@@ -20,16 +22,25 @@ _RSS_UNIT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a guest ended. `trap` is "" or why it trapped; memory is of "guest" or "process"."""
+    """How a guest ended. `trap` is "" or why it trapped; memory is of "guest" or "process".
+
+    `fuel_used` is None where the call has no limit of fuel.
+    """
 
     exit_code: int = 0
     trap: str = ""
     peak_memory_bytes: int = 0
     memory_of: str = "guest"
+    fuel_used: int | None = None
 
 
 def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig | None, limits: Limits) -> Ended:
-    """Run a guest to its end, within the limits that a Store keeps. None is no WASI at all."""
+    """Run a guest to its end, within the limits that a Store keeps. None is no WASI at all.
+
+    Raises:
+        WasmtimeError: there is a limit of fuel, and the engine does not count it.
+
+    """
     store = Store(engine)
     if wasi is not None:
         store.set_wasi(wasi)
@@ -42,13 +53,21 @@ def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig | None, limits:
         memories=1 if isinstance(loaded, LoadedModule) else -1,
     )
     try:
-        match loaded:
-            case LoadedModule():
-                return _run_module(store, loaded)
-            case LoadedComponent():
-                return _run_component(store, loaded)
+        if limits.fuel is None:
+            return _run(store, loaded)
+        store.set_fuel(limits.fuel)
+        ended = _run(store, loaded)
+        return replace(ended, fuel_used=limits.fuel - store.get_fuel())
     finally:
         store.close()
+
+
+def _run(store: Store, loaded: Loaded) -> Ended:
+    match loaded:
+        case LoadedModule():
+            return _run_module(store, loaded)
+        case LoadedComponent():
+            return _run_component(store, loaded)
 
 
 def _run_module(store: Store, loaded: LoadedModule) -> Ended:

@@ -19,7 +19,7 @@ COMPILED, REFUSED = b"+", b"-"
 
 
 def main(arguments: list[str]) -> None:
-    """Compile: `arguments` are the server's pid, the binary's kind, and the stack in bytes."""
+    """Compile: `arguments` are the server's pid, the binary's kind, the stack, "fuel" or ""."""
     end_with_parent(int(arguments[0]))
     for name, value in (
         ("CPU", CPU_SECONDS),
@@ -29,8 +29,9 @@ def main(arguments: list[str]) -> None:
     ):
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
     data = sys.stdin.buffer.read()
+    engine = make_engine(int(arguments[2]), counts_fuel=arguments[3] == "fuel")
     try:
-        status, out = COMPILED, compile_binary(make_engine(int(arguments[2])), arguments[1], data)
+        status, out = COMPILED, compile_binary(engine, arguments[1], data)
     except WasmtimeError as error:
         status, out = REFUSED, str(error).encode(errors="replace")[:4000]
     sys.stdout.buffer.write(status)

@@ -12,17 +12,18 @@ from wasmtime import component as wc
 from preopen.wire.frames import Binary
 
 
-def make_engine(stack_bytes: int) -> Engine:
-    """Return an engine for guests with this much stack, in bytes.
+def make_engine(stack_bytes: int, *, counts_fuel: bool) -> Engine:
+    """Return an engine for guests with this much stack, in bytes, that counts fuel or does not.
 
-    Epochs and fuel are off: the process is the deadline, and guest code runs at full speed. Shared
-    memory is off: it would outlive what the Store limits count.
+    Epochs are off, and fuel where no limit asks for it: the process is the deadline, and guest code
+    runs at full speed. Shared memory is off: it would outlive what the Store limits count.
     """
     config = Config()
     config.max_wasm_stack = stack_bytes
     config.wasm_threads = False
     config.shared_memory = False
     config.epoch_interruption = False
+    config.consume_fuel = counts_fuel
     return Engine(config)
 
 
@@ -52,14 +53,16 @@ Loaded: TypeAlias = LoadedModule | LoadedComponent
 
 
 class Shelf:
-    """The binaries that this process has loaded, an engine and its linkers per stack size.
+    """The binaries that this process has loaded, an engine and its linkers per profile.
+
+    A profile is a stack size, and whether fuel is counted: code of one does not run in another.
 
     A cell inherits the zygote's shelf by fork. Nothing is ever taken off it: a reload loads another
     sha256 beside the old one.
     """
 
     def __init__(self) -> None:
-        self._engines: dict[int, tuple[Engine, Linker, wc.Linker]] = {}
+        self._engines: dict[tuple[int, bool], tuple[Engine, Linker, wc.Linker]] = {}
         self._loaded: dict[Binary, Loaded] = {}
 
     def load(self, binary: Binary, descriptor: int) -> None:
@@ -74,7 +77,9 @@ class Shelf:
         """
         if binary in self._loaded:
             return
-        engine, linker, component_linker = self.linkers(binary.stack_bytes)
+        engine, linker, component_linker = self.linkers(
+            binary.stack_bytes, counts_fuel=binary.counts_fuel
+        )
         path = f"/proc/self/fd/{descriptor}"
         if binary.kind == "module":
             module = Module.deserialize_file(engine, path)
@@ -86,17 +91,19 @@ class Shelf:
 
     def get(self, binary: Binary) -> tuple[Engine, Loaded]:
         """Return the engine and the loaded form of a binary that was loaded before."""
-        return self._engines[binary.stack_bytes][0], self._loaded[binary]
+        engine, _, _ = self._engines[binary.stack_bytes, binary.counts_fuel]
+        return engine, self._loaded[binary]
 
-    def linkers(self, stack_bytes: int) -> tuple[Engine, Linker, wc.Linker]:
-        """Return the engine for this stack size and its two linkers, made at the first asking."""
-        if stack_bytes not in self._engines:
-            engine = make_engine(stack_bytes)
+    def linkers(self, stack_bytes: int, *, counts_fuel: bool) -> tuple[Engine, Linker, wc.Linker]:
+        """Return the engine of this profile and its two linkers, made at the first asking."""
+        profile = stack_bytes, counts_fuel
+        if profile not in self._engines:
+            engine = make_engine(stack_bytes, counts_fuel=counts_fuel)
             linker, component_linker = Linker(engine), wc.Linker(engine)
             linker.define_wasi()
             component_linker.add_wasip2()
-            self._engines[stack_bytes] = engine, linker, component_linker
-        return self._engines[stack_bytes]
+            self._engines[profile] = engine, linker, component_linker
+        return self._engines[profile]
 
 
 def find_run(component: wc.Component) -> wc.ExportIndex | None:

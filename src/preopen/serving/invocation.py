@@ -152,9 +152,9 @@ def _finish(
         said = read_reply(tool.manifest, outcome.stdout, check)
         if isinstance(said, InvalidResult):
             outcome = replace(said, stderr=outcome.stderr)
-            said = explain_failure(tool.manifest, outcome)
+            said = _explain(tool, outcome)
     else:
-        said = explain_failure(tool.manifest, outcome)
+        said = _explain(tool, outcome)
     run = run or Run(outcome=outcome)
     sent = (
         sum(len(word.encode()) for word in rendered.argv) + len(rendered.stdin) if rendered else 0
@@ -171,6 +171,11 @@ def _finish(
         notes=notes,
     )
     return Answer(reply=_with_notes(said, notes), receipt=receipt)
+
+
+def _explain(tool: Tool, outcome: Outcome) -> Reply:
+    # A limit is named with the value that the call was held to: the policy may have lowered it.
+    return explain_failure(replace(tool.manifest, limits=tool.grants.limits), outcome)
 
 
 def _with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:

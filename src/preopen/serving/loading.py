@@ -82,6 +82,7 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
         sha256=manifest.sha256,
         kind=facts.kind.value,
         stack_bytes=decision.grants.limits.stack_bytes,
+        counts_fuel=decision.grants.limits.fuel is not None,
     )
     read = partial(read_binary, manifest)
     output = manifest.output_schema

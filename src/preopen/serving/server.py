@@ -121,6 +121,7 @@ def to_result(answer: Answer) -> wire.CallToolResult:
 def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
     """Return a receipt as clients and the audit log see it."""
     usage = receipt.usage
+    fuel = {} if usage.fuel_used is None else {"fuel_used": usage.fuel_used}
     return {
         "outcome": receipt.outcome,
         "grants": list(receipt.grants),
@@ -133,6 +134,7 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
         "memory_of": usage.memory_of,
         "bytes_in": usage.bytes_in,
         "bytes_out": usage.bytes_out,
+        **fuel,
         "denials": [
             {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
             for denial in receipt.denials

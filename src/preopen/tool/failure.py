@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final, assert_never
 
+from preopen.capability import LIMIT_KEYS
 from preopen.outcome import (
     Busy,
     Cancelled,
@@ -26,9 +27,10 @@ from preopen.outcome import (
     Trapped,
 )
 from preopen.tool import media
+from preopen.tool.limits import RANGES, format_limit
 from preopen.tool.manifest import Manifest
 from preopen.tool.result import Block, Reply, TextBlock
-from preopen.units import format_size, format_time
+from preopen.units import format_time
 
 STDERR_LINES: Final = 20  # a screen's worth: the cause of a failure stands at the end
 STDERR_BYTES: Final = 4 << 10
@@ -43,20 +45,32 @@ _ESCAPE: Final = re.compile(
 )
 # Controls, format characters (bidi, zero width, tags), surrogates, line and paragraph separators.
 _UNSEEN: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_LARGEST_STACK: Final = 2 << 20  # wasmtime panics above it (design §5)
+# What wasmtime says of a guest that one of our limits refused or ended → the limit's key.
+_REFUSALS: Final = {
+    "call stack exhausted": "stack",
+    "exceeds memory limits": "memory",
+    "the cell reached memory": "memory",  # cells/verdict.py
+    "exceeds table limits": "table_elements",
+    "table count too high": "tables",
+    "instance count too high": "instances",
+}
+_MOST_CELLS: Final = 1000  # policy/preopen.schema.json
+# EFBIG, in the words of most guests' C library, and of the built-in tools.
+_FILE_TOO_LARGE: Final = re.compile(rb"File too large|larger than this tool may write")
 _ANY_TEXT: Final = {"text", "json", "envelope"}
 
 
 def explain_failure(manifest: Manifest, outcome: Outcome) -> Reply:
     """Return the reply for an outcome that is no result. Returned is one: `read_reply` reads it.
 
+    The limits of `manifest` are those that the call was held to, which the policy may have lowered.
     What stdout held comes first, then what happened and the way out, then the tail of stderr. The
     stdout of an InvalidResult is withheld, but for the value that is wrong, shortened: what must
     be checked before it leaves was found wanting.
     """
     texts = _texts(manifest, outcome)
     said: tuple[Block, ...] = ()
-    if isinstance(outcome, Exited | Trapped | OutputOverflow):
+    if isinstance(outcome, Exited | Trapped | OutOfFuel | OutputOverflow):
         said = _kept(manifest, outcome.stdout)
     # A client's own arguments stand in some reasons, and half a surrogate pair ends the server.
     text = "\n".join(texts).encode(errors="replace").decode()
@@ -65,13 +79,14 @@ def explain_failure(manifest: Manifest, outcome: Outcome) -> Reply:
 
 def _texts(manifest: Manifest, outcome: Outcome) -> list[str]:
     """Return what happened, and the tail of stderr under a heading where there is one."""
-    if not isinstance(outcome, Exited | Trapped | OutputOverflow | InvalidResult):
+    if not isinstance(outcome, Exited | Trapped | OutOfFuel | OutputOverflow | InvalidResult):
         return [_explain(manifest, outcome)]
     tail = _tail(outcome.stderr)
     if isinstance(outcome, Exited) and outcome.exit_code == 1 and len(tail) == 1:
-        return [f"{manifest.name} failed: {tail[0]}"]  # the usual way to fail; no word too many
+        # The usual way to fail; no word too many.
+        return [f"{manifest.name} failed: {tail[0]}", *_file_size(manifest, outcome)]
     heading = ["Its stderr ended with:"] if tail else []
-    return [_explain(manifest, outcome), *heading, *tail]
+    return [_explain(manifest, outcome), *_file_size(manifest, outcome), *heading, *tail]
 
 
 def _explain(manifest: Manifest, outcome: Outcome) -> str:  # noqa: C901, PLR0911 - an arm for each outcome
@@ -157,36 +172,60 @@ def _raise(manifest: Manifest, *lines: str) -> str:
     return f"To raise it, {where}. {ceiling}"
 
 
+def _written(key: str, number: int) -> str:
+    """Return a limit's line under `[limits]`, as people write it."""
+    text = format_limit(key, number)
+    return f"{key} = {text if text.isdecimal() else _quoted(text)}"
+
+
+def _twice(key: str, number: int) -> str:
+    """Return the line that doubles a limit, as far as it can be raised at all."""
+    return _written(key, min(max(1, 2 * number), RANGES[key][1]))
+
+
+def _now(manifest: Manifest, key: str) -> int:
+    number: int = getattr(manifest.limits, LIMIT_KEYS[key])
+    return number
+
+
 def _timed_out(manifest: Manifest, outcome: TimedOut) -> str:
     is_cpu = outcome.limit == "cpu_time"
-    kind = "CPU time" if is_cpu else "time"
-    twice = format_time(2 * outcome.limit_ms)
-    lines = [f"{outcome.limit} = {_quoted(twice)}"]
+    kind, number = ("CPU time", outcome.limit_ms // 1000) if is_cpu else ("time", outcome.limit_ms)
+    wall = _twice("wall_time", outcome.limit_ms)
+    lines = [_twice(outcome.limit, number)]
     if is_cpu and manifest.limits.cpu_time_s is None:
-        lines = [f"wall_time = {_quoted(twice)}"]  # the CPU's limit follows it
+        lines = [wall]  # the CPU's limit follows it
     elif is_cpu and manifest.limits.wall_time_ms < 2 * outcome.limit_ms:
-        lines.append(f"wall_time = {_quoted(twice)}")  # else that one stops it next
+        lines.append(wall)  # else that one stops it next
     return (
-        f"{manifest.name} was stopped: it ran longer than its {kind} limit, {outcome.limit} = "
-        f"{_quoted(format_time(outcome.limit_ms))}. Ask for less in one call.\n"
+        f"{manifest.name} was stopped: it ran longer than its {kind} limit, "
+        f"{_written(outcome.limit, number)}. Ask for less in one call.\n"
         f"{_raise(manifest, *lines)}"
     )
 
 
 def _overflowed(manifest: Manifest, limit: int) -> str:
-    twice = _quoted(format_size(2 * limit))
     return (
-        f"{manifest.name} was stopped: it wrote more than its limit, output = "
-        f"{_quoted(format_size(limit))}. The output is cut there. Ask for less in one call.\n"
-        f"{_raise(manifest, f'output = {twice}')}"
+        f"{manifest.name} was stopped: it wrote more than its limit, {_written('output', limit)}. "
+        "The output is cut there. Ask for less in one call.\n"
+        f"{_raise(manifest, _twice('output', limit))}"
     )
 
 
 def _out_of_fuel(manifest: Manifest, limit: int) -> str:
     return (
-        f"{manifest.name} was stopped: it used up its fuel = {limit}. Ask for less in one call.\n"
-        f"{_raise(manifest, f'fuel = {2 * limit}')}"
+        f"{manifest.name} was stopped: it used up its {_written('fuel', limit)}. "
+        f"Ask for less in one call.\n{_raise(manifest, _twice('fuel', limit))}"
     )
+
+
+def _file_size(manifest: Manifest, outcome: Outcome) -> list[str]:
+    """Return what a guest's own error most likely comes from, in a line; or nothing."""
+    if not isinstance(outcome, Exited) or not _FILE_TOO_LARGE.search(outcome.stderr):
+        return []
+    size = _now(manifest, "file_size")
+    limit, more = _written("file_size", size), _raise(manifest, _twice("file_size", size))
+    return [f"No file may grow past its limit, {limit}. {more}"]
 
 
 def _denied(outcome: Denied) -> str:
@@ -205,32 +244,45 @@ def _unfit(manifest: Manifest, outcome: InvalidResult) -> str:
 
 
 def _trapped(manifest: Manifest, reason: str) -> str:
-    limits = manifest.limits
     text = f"{manifest.name} crashed: {_line(reason) or 'no reason is known'}."
-    if "call stack exhausted" in reason:
-        text += f" Its stack = {_quoted(format_size(limits.stack_bytes))} is full."
-        if limits.stack_bytes < _LARGEST_STACK:
-            twice = _quoted(format_size(min(2 * limits.stack_bytes, _LARGEST_STACK)))
-            text += f"\n{_raise(manifest, f'stack = {twice}')}"
-    elif "unreachable" in reason:
+    key = next((key for words, key in _REFUSALS.items() if words in reason), None)
+    if key is not None:
+        return f"{text}{_hit(manifest, key)}"
+    if "unreachable" in reason:
         # How guests end that could not get memory; a refused memory.grow itself is no trap.
-        twice = _quoted(format_size(2 * limits.memory_bytes))
+        number = _now(manifest, "memory")
         text += (
-            " The tool gave up by itself; it may have needed more than its memory = "
-            f"{_quoted(format_size(limits.memory_bytes))}.\n{_raise(manifest, f'memory = {twice}')}"
+            " The tool gave up by itself; it may have needed more than its "
+            f"{_written('memory', number)}.\n{_raise(manifest, _twice('memory', number))}"
         )
     return text
 
 
+def _hit(manifest: Manifest, key: str) -> str:
+    number = _now(manifest, key)
+    text = f" That is its limit, {_written(key, number)}."
+    if number < RANGES[key][1]:
+        text += f"\n{_raise(manifest, _twice(key, number))}"
+    return text
+
+
 def _busy(manifest: Manifest, outcome: Busy) -> str:
-    wait = f"Try again in {format_time(outcome.retry_after_ms)}."
-    start = f"{manifest.name} is busy and was not started: {outcome.limit} = {outcome.limit_value}"
-    line = f"{outcome.limit} = {2 * outcome.limit_value}"
-    if outcome.limit == "cells":  # the operator's own limit, over all tools
-        raised = f"To raise it, write `{line}` under [limits] in preopen.toml."
-    else:
-        raised = _raise(manifest, line)
-    return f"{start} is reached. {wait}\n{raised}"
+    limit, number = outcome.limit, outcome.limit_value
+    match limit:
+        case "cells":  # the operator's own limit, over all tools
+            full = f"the calls of all tools together have used up cells = {number}"
+            line = f"cells = {min(2 * number, _MOST_CELLS)}"
+            raised = f"To raise it, write `{line}` under [limits] in preopen.toml."
+        case "rate":
+            full = f"its calls of the last minute have used up {_written(limit, number)}"
+            raised = _raise(manifest, _twice(limit, number))
+        case _:
+            runs = _now(manifest, "concurrency")
+            running, waiting = _written("concurrency", runs), _written(limit, number)
+            full = f"{running} of its calls run and {waiting} wait"
+            raised = _raise(manifest, _twice("concurrency", runs), _twice(limit, number))
+    wait = format_time(outcome.retry_after_ms)
+    return f"{manifest.name} was not started: {full}. Try again in {wait}.\n{raised}"
 
 
 def _misfit(manifest: Manifest, problems: tuple[str, ...]) -> str:

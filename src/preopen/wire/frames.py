@@ -10,6 +10,7 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from types import NoneType
 from typing import Any, Final, TypeAlias
 
 from preopen.capability import Access, Kept, Limits, Mount, Reach
@@ -31,11 +32,15 @@ class FrameError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binary:
-    """A compiled binary as every process of ours names it: its sha256, kind and engine."""
+    """A compiled binary as every process of ours names it: its sha256, kind and engine.
+
+    `counts_fuel` is the engine's, too: code that counts is other code, and slower.
+    """
 
     sha256: str
     kind: str  # "module" | "component"
     stack_bytes: int
+    counts_fuel: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,8 @@ class Call:
 class Answer:
     """Cell → server: how the guest ended. Body: stdout, then stderr.
 
-    `end` is "exited", "trapped", "overflow" (of stdout) or "refused" (no wall, so no guest).
+    `end` is "exited", "trapped", "out_of_fuel", "overflow" (of stdout) or "refused" (no wall, so no
+    guest). `fuel_used` is None where nobody counted it.
     """
 
     end: str
@@ -129,12 +135,13 @@ class Answer:
     cpu_ms: float = 0.0
     peak_memory_bytes: int = 0
     memory_of: str = "guest"
+    fuel_used: int | None = None
     stdout: bytes = b""
     stderr: bytes = b""
 
 
 Frame: TypeAlias = Load | Loaded | Fork | Hello | Forked | Reaped | Call | Answer
-_ENDS: Final = frozenset({"exited", "trapped", "overflow", "refused"})
+_ENDS: Final = frozenset({"exited", "trapped", "out_of_fuel", "overflow", "refused"})
 
 
 def encode(frame: Frame, beside: tuple[int, ...] = ()) -> tuple[bytes, tuple[int, ...]]:
@@ -218,7 +225,7 @@ def decode(text: bytes, body: bytes, descriptors: Sequence[int] = ()) -> Frame:
 def _binary(value: Mapping[str, Any]) -> Binary:
     binary = Binary(**value)
     _expect(binary.sha256, str), _expect(binary.stack_bytes, int)
-    if binary.kind not in ("module", "component"):
+    if binary.kind not in ("module", "component") or not isinstance(binary.counts_fuel, bool):
         msg = "unknown kind of binary"
         raise FrameError(msg)
     return binary
@@ -267,6 +274,7 @@ def _answer(header: dict[str, Any], body: bytes, _: Sequence[int]) -> Answer:
     )
     _expect(answer.exit_code, int), _expect(answer.reason, str), _expect(answer.memory_of, str)
     _expect(answer.peak_memory_bytes, int), _expect(answer.cpu_ms, (int, float))
+    _expect(answer.fuel_used, (int, NoneType))
     if answer.end not in _ENDS or not 0 <= cut <= len(body):
         msg = "not an answer"
         raise FrameError(msg)
