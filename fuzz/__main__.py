@@ -38,7 +38,7 @@ def main() -> int:
     """Fuzz the targets that were asked for, one after another; 1 if a check failed."""
     options = _parse_command_line()
     if options.replay or options.keep:
-        return _replay(load(options.targets[0]), options.replay or options.keep, options.keep)
+        return _replay(load(options.target), options.replay or options.keep, options.keep)
     if importlib.util.find_spec("atheris") is None:
         print(
             "atheris is not installed; run `make fuzz`, or install the group fuzz", file=sys.stderr
@@ -46,18 +46,19 @@ def main() -> int:
         return 2
     os.nice(_NICE)
     logging.disable()  # the readers log what they refuse, and here that is nearly everything
-    return max(_fuzz(load(name), options.minutes) for name in options.targets or NAMES)
+    names = [options.target] if options.target else NAMES
+    return max([_fuzz(load(name), options.minutes) for name in names])
 
 
 def _parse_command_line() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
-    parser.add_argument("targets", nargs="*", choices=[*NAMES, []], help="all of them by default")
+    parser.add_argument("target", nargs="?", choices=NAMES, help="all of them, one after another")
     parser.add_argument("--minutes", type=float, default=10, help="for each target; 10 by default")
     parser.add_argument("--replay", type=Path, help="run one target's check on this file, no more")
     parser.add_argument("--keep", type=Path, help="as --replay, then put the file into the corpus")
     options = parser.parse_args()
-    if (options.replay or options.keep) and len(options.targets) != 1:
-        parser.error("--replay and --keep need one target")
+    if (options.replay or options.keep) and options.target is None:
+        parser.error("--replay and --keep need a target")
     return options
 
 

@@ -75,7 +75,7 @@ def parse_document(text: str | bytes, place: str, error: type[PreopenError]) -> 
 
     """
     try:
-        document = tomllib.loads(_decode(text))
+        document = _read(_decode(text))
     except UnicodeError:
         fault = Fault(place=place, found="not UTF-8", write="save the file as UTF-8")
     except tomllib.TOMLDecodeError as problem:
@@ -104,6 +104,15 @@ def _decode(text: str | bytes) -> str:
     if _LONG_KEY.search(decoded):
         raise ValueError("a dotted key has more than 64 parts")
     return decoded
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python's own text tells the reader to change a setting of Python's
+        raise ValueError("an integer has thousands of digits") from None
 
 
 def walk(

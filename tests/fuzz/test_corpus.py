@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -21,7 +23,8 @@ from preopen.wire.frames import Reaped
 
 WITH_IMPORT = bytes(wat2wasm('(module (import "a" "b" (func)))'))
 REAPED = b'{"frame":"Reaped","cell":3,"status":9,"cpu_ms":1.5,"max_rss_bytes":0}'
-MANIFEST = (Path(__file__).parents[2] / "tool_manifests" / "read.toml").read_bytes()
+ROOT = Path(__file__).parents[2]
+MANIFEST = (ROOT / "tool_manifests" / "read.toml").read_bytes()
 FILES = [pytest.param(n, f, id=f"{n}-{f.name}") for n in NAMES for f in corpus.files(n)]
 
 
@@ -71,6 +74,24 @@ def test_a_corpus_stays_small_and_named_by_its_hashes(name: str) -> None:
     assert 0 < len(kept) <= corpus.MAX_FILES
     assert sum(file.stat().st_size for file in kept) <= corpus.MAX_TOTAL
     assert [] == [file.name for file in kept if file.name != corpus.name_of(file.read_bytes())]
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "fuzz", *map(str, words)]
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_command_that_a_crash_shows_runs_its_input_once(tmp_path: Path) -> None:
+    """Issue: a failure can be seen again, with its property and without the engine."""
+    kept = corpus.files("frames")[0]
+    again = run("frames", "--replay", kept)
+    absent = run("frames", "--replay", tmp_path / "absent")
+    nobody = run("--replay", kept)
+
+    assert (again.returncode, again.stdout) == (0, f"{kept}: every property of frames holds\n")
+    assert absent.returncode == 1
+    assert nobody.returncode == 2
+    assert "need a target" in nobody.stderr
 
 
 def test_an_input_that_reaches_nothing_new_is_not_kept(

@@ -169,7 +169,7 @@ def test_syntax_error_names_the_line() -> None:
         ("x = " + "[" * 100_000, "nested too deeply"),
         ("x = " + "[" * 70 + "]" * 70, "nested too deeply"),
         (".".join("a" * 100_000) + " = 1", "a dotted key has more than 64 parts"),
-        ("x = " + "9" * 5000, "not readable"),
+        ("x = " + "9" * 5000, "not readable: an integer has thousands of digits; correct it"),
         ("x = 0x" + "f" * 5000, "x: an integer beyond 64 bits"),
         ("x = 2020-01-01", "x: 2020-01-01 is a date or time"),
         ("x = inf", "x: inf is no JSON number"),
