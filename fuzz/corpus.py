@@ -10,7 +10,7 @@ from typing import Final
 
 from coverage import Coverage
 
-from fuzz.target import Target
+from fuzz.target import WATCHED, Target
 
 FOLDER: Final = Path(__file__).parent / "corpus"
 CRASHES: Final = Path(__file__).parent / "crashes"
@@ -50,7 +50,7 @@ def keep(name: str, data: bytes) -> Path:
 
 
 def grow(target: Target, found: Iterable[bytes]) -> int:
-    """Keep what reaches a jump of preopen's code that no kept input does; return how many.
+    """Keep what takes a jump in the watched code that no kept input does; return how many.
 
     Smaller ones are tried first, so that a large one stays only for what it alone reaches. The
     engine counts finer (how often a jump is taken), which would keep thousands.
@@ -71,7 +71,7 @@ def grow(target: Target, found: Iterable[bytes]) -> int:
 
 
 def _arcs(target: Target, data: bytes) -> _Arcs:
-    watch = Coverage(data_file=None, branch=True, source_pkgs=["preopen"], config_file=False)
+    watch = Coverage(data_file=None, branch=True, source_pkgs=WATCHED, config_file=False)
     watch.set_option("run:disable_warnings", ["module-not-measured", "no-data-collected"])
     watch.start()
     try:

@@ -7,16 +7,12 @@ flags are libFuzzer's own.
 import logging
 import sys
 from random import Random
-from typing import Final
 
 import atheris
 
-from fuzz.target import Target, load
+from fuzz.target import WATCHED, Target, load
 
-# Readers whose branches guide the search; json and pydantic-core are C and Rust, and stay opaque.
-_WATCHED: Final = ["preopen", "tomllib"]
-
-with atheris.instrument_imports(include=_WATCHED):
+with atheris.instrument_imports(include=WATCHED):
     # It imports some of preopen, which would stay unwatched if that happened outside.
     from fuzz.mutation import mutate
 
@@ -24,7 +20,7 @@ with atheris.instrument_imports(include=_WATCHED):
 def main() -> None:
     """Fuzz the target that the command line names, until its time is over or a check fails."""
     _, name, *flags = sys.argv
-    with atheris.instrument_imports(include=_WATCHED):
+    with atheris.instrument_imports(include=WATCHED):
         target = load(name)
     logging.disable()  # the readers log what they refuse, and here that is nearly everything
     atheris.Setup([sys.argv[0], *flags], target.check, custom_mutator=_mutator(target))

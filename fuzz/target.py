@@ -7,6 +7,9 @@ from typing import Final
 
 NAMES: Final = ("binary", "frames", "transport", "manifest", "result")
 
+# Whose branches guide the search, and decide what is kept; json and pydantic-core are C and Rust.
+WATCHED: Final = ["preopen", "tomllib"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
