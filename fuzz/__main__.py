@@ -142,7 +142,8 @@ def _quoted(token: bytes) -> str:
 
 def _show_crash(target: Target, crash: Path, output: str) -> None:
     print(f"{_tail(output)}\n{target.name}: a property does not hold; to see it again:")
-    print(f"  {sys.executable} -m fuzz {target.name} --replay {crash}", flush=True)
+    print(f"  {sys.executable} -m fuzz {target.name} --replay {crash}")
+    print("and once that is mended the same with --keep, so that it stays mended", flush=True)
 
 
 def _tail(output: str) -> str:
