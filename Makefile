@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint wasm docs bench usefulness clean
+# For each target of `make fuzz`; five targets.
+MINUTES ?= 10
+
+.PHONY: demo test lint wasm docs bench fuzz usefulness clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -22,8 +25,8 @@ test: $(READY)
 	$(BIN)/python -m pytest -q
 
 lint: $(READY)
-	$(BIN)/ruff format --check src tests bench wasm docs
-	$(BIN)/ruff check src tests bench wasm docs
+	$(BIN)/ruff format --check src tests bench fuzz wasm docs
+	$(BIN)/ruff check src tests bench fuzz wasm docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/interrogate -q tests
@@ -31,7 +34,12 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench
 
-# The one target that needs a package index: for a tokenizer, and for the code base of the tasks.
+# This one and the next need a package index: for the engine, which finds inputs that `make test` replays.
+fuzz: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group fuzz
+	@$(BIN)/python -m fuzz --minutes $(MINUTES)
+
+# For a tokenizer, and for the code base of the tasks.
 usefulness: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group usefulness
 	@$(BIN)/python -m bench.usefulness

@@ -120,7 +120,7 @@ def _keywords(parts: Parts, schema: Mapping[str, Any]) -> Iterator[Finding]:
         try:
             parse_pattern(schema["pattern"])
         except ValueError as problem:
-            found, _, write = str(problem).partition("; ")
+            found, _, write = str(problem).rpartition("; ")  # the pattern may hold a "; "
             yield (*parts, "pattern"), found, write
 
 

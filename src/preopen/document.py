@@ -12,6 +12,7 @@ import stat
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from preopen.errors import Fault, PreopenError
@@ -21,6 +22,7 @@ MAX_DEPTH: Final = 64  # twice what a schema in a manifest may have
 MAX_FAULTS: Final = 8  # more than a person corrects before the next try
 MAX_BITS: Final = 8192  # of an integer; Python writes out at most 4300 digits
 _SHOWN: Final = 60  # characters of a found value that a message repeats
+_LISTED: Final = 12  # names that a message lists; a file can hold thousands
 
 # tomllib takes time in the square of a dotted key's parts (4000: 0.1 s; 100 000: a minute).
 _LONG_KEY: Final = re.compile(
@@ -73,7 +75,7 @@ def parse_document(text: str | bytes, place: str, error: type[PreopenError]) -> 
 
     """
     try:
-        document = tomllib.loads(_decode(text))
+        document = _read(_decode(text))
     except UnicodeError:
         fault = Fault(place=place, found="not UTF-8", write="save the file as UTF-8")
     except tomllib.TOMLDecodeError as problem:
@@ -102,6 +104,15 @@ def _decode(text: str | bytes) -> str:
     if _LONG_KEY.search(decoded):
         raise ValueError("a dotted key has more than 64 parts")
     return decoded
+
+
+def _read(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python's own text tells the reader to change a setting of Python's
+        raise ValueError("an integer has thousands of digits") from None
 
 
 def walk(
@@ -238,6 +249,12 @@ def shown(value: object) -> str:
             return "a very large integer"
         case _:
             return str(value)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message, one after another: the first twelve, and … for the others."""
+    first = list(islice(names, _LISTED + 1))
+    return ", ".join([*first[:_LISTED], "…"] if first[_LISTED:] else first)
 
 
 def printable(text: str) -> str:

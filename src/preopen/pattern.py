@@ -13,6 +13,8 @@ from re import _constants as op  # type: ignore[attr-defined]  # typeshed knows 
 from re import _parser  # type: ignore[attr-defined]  # as above
 from typing import Any, Final
 
+from preopen.document import printable
+
 MAX_PATTERN: Final = (
     512  # characters; the longest pattern of common schemas (dates, URLs) has under 200
 )
@@ -76,7 +78,8 @@ def parse_pattern(source: str) -> Pattern:
             raise ValueError("sets flags; write the pattern without (?…) flags")
         max_text = _max_text(tree)
     except (re.error, OverflowError, RecursionError, Warning) as problem:
-        raise ValueError(f"is no regular expression: {problem}; write one, or remove it") from None
+        reason = printable(str(problem))  # it repeats characters of the pattern
+        raise ValueError(f"is no regular expression: {reason}; write one, or remove it") from None
     if max_text < MIN_TEXT:
         raise ValueError(
             "could take for ever to match; "

@@ -62,7 +62,7 @@ def _no_store_limits() -> None:
 
 def _one_stack() -> None:
     original = engine.make_engine
-    vars(engine)["make_engine"] = lambda _stack_bytes: original(2 << 20)
+    vars(engine)["make_engine"] = lambda _stack_bytes, **more: original(2 << 20, **more)
 
 
 def _keep_all_stdout() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preopen.capability import LIMIT_KEYS, Access, Limits
+from preopen.document import MAX_FAULTS
 from preopen.errors import ManifestError
 from preopen.level import PermissionLevel
 from preopen.tool.limits import RANGES, format_limit, parse_limit
@@ -168,7 +169,7 @@ def test_syntax_error_names_the_line() -> None:
         ("x = " + "[" * 100_000, "nested too deeply"),
         ("x = " + "[" * 70 + "]" * 70, "nested too deeply"),
         (".".join("a" * 100_000) + " = 1", "a dotted key has more than 64 parts"),
-        ("x = " + "9" * 5000, "not readable"),
+        ("x = " + "9" * 5000, "not readable: an integer has thousands of digits; correct it"),
         ("x = 0x" + "f" * 5000, "x: an integer beyond 64 bits"),
         ("x = 2020-01-01", "x: 2020-01-01 is a date or time"),
         ("x = inf", "x: inf is no JSON number"),
@@ -239,7 +240,7 @@ def test_other_format_is_said_first_and_alone(version: str) -> None:
         ('"512KiB"', '"8MiB"', "limits.stack: '8MiB' is out of range; write 512KiB to 2MiB"),
         ("queue = 0", "queue = -1", "limits.queue: -1 is no count; write a plain number"),
         ("default = 3", 'default = "3"', 'input.properties.count.default: found "3"; write an int'),
-        ("{count}", "{cuont}", "run.args[0][1]: '{cuont}' is no property of [input]"),
+        ("{count}", "{cuont}", 'run.args[0][1]: "{cuont}" is no property of [input]'),
         ("[input]", "[input]\nadditionalProperties = true", "input.additionalProperties: found t"),
         ("[input]", '[input]\ntype = "array"', 'input.type: found "array"'),
         ("[input]", "[input]\nproperties.p.pattern = '(a+)+'", "input.properties.p.pattern: could"),
@@ -266,6 +267,48 @@ def test_all_faults_of_the_values_come_at_once() -> None:
     """Ours: an author corrects a manifest once, not fault by fault."""
     text = WHOLE.replace('"fetch"', '"f!"').replace('"2m"', '"2"').replace("[0, 1]", "[1]")
     assert [fault.split(":")[0] for fault in faults(text)] == ["tool.name", "limits.wall_time"]
+
+
+NAMES = json.dumps([f"n{number}" for number in range(900)])
+PROPERTIES = "\n".join(f'[input.properties.p{number}]\ntype = "string"' for number in range(900))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        f'[[directory]]\nhost = "/"\nnarrow_to = {NAMES}',
+        f"[run]\npaths = {NAMES}",
+        f'[run]\nargs = ["{"{x}" * 9000}"]',
+        f'[[egress]]\nallow = "https://a"\nmethods = {NAMES}',
+        f'[limits]\nmemory = "{"x" * 90_000}"',
+        f'[run]\nargs = "flags"\n[input.properties."{"a b" * 9000}"]',
+    ],
+    ids=["narrow_to", "paths", "args", "methods", "limits", "flags"],
+)
+def test_thousands_of_faults_make_a_short_message(part: str) -> None:
+    """Ours: 100 KB of placeholders were answered with 400 MB, each listing every property."""
+    found = faults(f"{HEAD}\n{part}\n{PROPERTIES}")
+
+    assert 1 <= len(found) <= MAX_FAULTS
+    assert max(map(len, found)) < 500
+
+
+def test_a_pattern_in_a_message_stays_on_its_line() -> None:
+    """Style rule 1: Python's reason repeats characters of the pattern, a newline among them."""
+    (fault,) = faults(f"{HEAD}\n[input.properties.a]\npattern = '''(?\n)'''")
+
+    assert fault.isprintable()
+    assert fault.startswith("input.properties.a.pattern: is no regular expression: unknown ext")
+
+
+def test_a_limit_that_holds_a_semicolon_is_found_whole() -> None:
+    """Style rule 1: the thing found, and what to write, are told apart at the right place."""
+    (fault,) = faults(f'{HEAD}\n[limits]\nmemory = "1; 2"')
+
+    assert fault == (
+        "limits.memory: '1; 2' is not understood; "
+        'write bytes as a number, or a size such as "64MiB"'
+    )
 
 
 def test_manifest_is_read_from_a_file_and_its_binary_is_beside_it(tmp_path: Path) -> None:

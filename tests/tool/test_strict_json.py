@@ -37,7 +37,7 @@ def test_what_is_written_is_read_back(value: JsonValue) -> None:
         (b"1e999", "not JSON compliant"),
         (b'"\\ud800"', "half a surrogate pair"),
         (b'{"\\udfff": 1}', "half a surrogate pair"),
-        (b"9" * 5000, "4300"),
+        (b"9" * 5000, "^a number has thousands of digits$"),
         (b"[" * 100_000, "levels deep"),
         (b'{"a":' * 100_000, "levels deep"),
         (b"[" * 201 + b"]" * 201, "levels deep"),

@@ -210,7 +210,7 @@ def test_faults_of_templates_are_found_when_the_manifest_is_loaded() -> None:
     ]
     assert all(fault.place == "t.toml" and fault.write for fault in faults)
     assert str(faults[0]) == (
-        "t.toml: run.args[1][1]: '{zz}' is no property of [input]; the placeholders are \"{x}\""
+        't.toml: run.args[1][1]: "{zz}" is no property of [input]; the placeholders are "{x}"'
     )
     assert 'write "{{"' in faults[1].write
 
@@ -227,4 +227,4 @@ def test_properties_that_make_no_flag_are_found_when_the_manifest_is_loaded() ->
     """Ours: under "flags" a property's name becomes an option's name."""
     (fault,) = check_templates(Run(args=None), ["ok", "a b"], "t.toml")
 
-    assert fault.key == "input.properties.a b"
+    assert fault.key == 'input.properties["a b"]'

@@ -124,6 +124,37 @@ def test_binary_of_an_unknown_engine_is_no_frame() -> None:
         decode(text, b"")
 
 
+def test_number_that_no_arithmetic_takes_is_no_frame() -> None:
+    """Ours: Python reads NaN and integers of 4300 digits out of JSON, and raises at them later."""
+    for number in (float("nan"), float("inf"), -float("inf"), 1e300, 10**400, -(1 << 63)):
+        for text in answers_with(cpu_ms=number, peak_memory_bytes=number, exit_code=number):
+            with pytest.raises(FrameError):
+                decode(text, b"\xff\x00e")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("argv", "text"),
+        ("environment", [["TZ", 1]]),
+        ("environment", ["ab"]),
+        ("mounts", [[0, "/w", "read", "tree", ["/w"]]]),
+        ("mounts", [[-1, ["/w"], "read", "tree", ["/w"]]]),
+        ("mounts", [[False, ["/w"], "read", "tree", ["/w"]]]),
+        ("rules", [[-1, "read", True]]),
+        ("limits", {"memory_bytes": "1"}),
+        ("limits", {"memory_bytes": None}),
+    ],
+)
+def test_call_with_a_field_of_another_type_is_no_frame(name: str, value: object) -> None:
+    """Ours: a string is no list of its letters, and -1 not the last descriptor."""
+    text, body, _ = split(encode(CALL)[0])
+    assert isinstance(decode(text, body, (42,)), Call)
+
+    with pytest.raises(FrameError):
+        decode(json.dumps(json.loads(text) | {name: value}).encode(), body, (42,))
+
+
 @given(st.binary(max_size=300), st.binary(max_size=10))
 def test_any_bytes_are_a_frame_or_a_frame_error(text: bytes, body: bytes) -> None:
     """Ours: what comes from a cell can end its channel and nothing more."""

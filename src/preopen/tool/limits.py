@@ -11,6 +11,8 @@ from preopen.units import format_size, format_time, parse_size, parse_time
 # Stacks that the zygote has an engine for; a larger one makes wasmtime end the process (design §5).
 STACKS: Final = (512 << 10, 1 << 20, 2 << 20)
 
+_LONGEST: Final = 64  # characters; a message repeats them
+
 # What a limit may be at all, in the units of its field. The upper ends only keep numbers that the
 # system could not hold out of it; what an operator allows is the ceilings' business.
 RANGES: Final[Mapping[str, tuple[int, int]]] = {
@@ -39,6 +41,8 @@ def parse_limit(key: str, value: str | int) -> int:
         ValueError: it is not understood or out of range; "what was found; what to write".
 
     """
+    if len(str(value)) > _LONGEST:
+        raise ValueError(f"{len(str(value))} characters are no limit; write a number and its unit")
     field = LIMIT_KEYS[key]
     if field.endswith(("_ms", "_s")):
         number = _parse_time(value, whole_seconds=field.endswith("_s"))
@@ -66,7 +70,7 @@ def parse_limits(
         try:
             numbers[key] = parse_limit(key, value)
         except ValueError as problem:
-            found, _, write = str(problem).partition("; ")
+            found, _, write = str(problem).rpartition("; ")  # the value may hold a "; "
             faults.append(Fault(place=place, key=f"limits.{key}", found=found, write=write))
     return numbers, tuple(faults)
 

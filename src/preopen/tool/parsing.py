@@ -9,10 +9,19 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any, Final
 
 from preopen.capability import LIMIT_KEYS, Access, Limits
-from preopen.document import hidden_character, key_of, parse_document, read_file, shown
+from preopen.document import (
+    MAX_FAULTS,
+    hidden_character,
+    key_of,
+    listed,
+    parse_document,
+    read_file,
+    shown,
+)
 from preopen.errors import Fault, ManifestError
 from preopen.level import PermissionLevel
 from preopen.schema import Validator, check_tool_schema, compile_schema
@@ -47,8 +56,8 @@ def parse_manifest(text: str | bytes, file: str, *, builtin: bool = False) -> Ma
     """Return the manifest that `text` says; `file` is its path, from which the binary's is counted.
 
     Raises:
-        ManifestError: with every fault of the first kind that was found: TOML, then format, then
-            keys and types, then what the values say.
+        ManifestError: with the faults, at most eight, of the first kind that was found: TOML, then
+            format, then keys and types, then what the values say.
 
     """
     document = parse_document(text, file, ManifestError)
@@ -63,13 +72,13 @@ def parse_manifest(text: str | bytes, file: str, *, builtin: bool = False) -> Ma
         limits, limit_faults = parse_limits(document.get("limits", {}), file)
         faults = [
             Fault(place=file, key=key_of(parts), found=found, write=write)
-            for parts, found, write in _check(document)
+            for parts, found, write in islice(_check(document), MAX_FAULTS)
         ]
         faults += [*limit_faults, *_check_schemas(document, file)]
     if not faults:
         faults += check_templates(run, _properties(document), file)
     if faults:
-        raise ManifestError(*faults)
+        raise ManifestError(*faults[:MAX_FAULTS])
     return _manifest(document, file, run=run, limits=limits, builtin=builtin)
 
 
@@ -223,7 +232,7 @@ def _path_names(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, 
 
 def _path_problem(name: str, properties: Mapping[str, Any]) -> tuple[str, str] | None:
     if name not in properties:
-        known = ", ".join(map(shown, properties)) or "none: [input] has no properties"
+        known = listed(map(shown, properties)) or "none: [input] has no properties"
         return f"{shown(name)} is no property of [input]", f"the properties are {known}"
     match properties[name]:
         case {"type": "string"} | {"type": "array", "items": {"type": "string"}}:

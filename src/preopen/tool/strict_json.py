@@ -12,6 +12,10 @@ from preopen.outcome import JsonValue
 MAX_DEPTH = 200
 
 
+class _Flaw(ValueError):  # noqa: N818 - a ValueError of `parse_json`, with a reason of ours
+    """Raised inside this file where a value is JSON, and none that can be sent on."""
+
+
 def parse_json(data: bytes) -> JsonValue:
     """Return the one JSON value that `data` is. Bytes that are no UTF-8 are replaced.
 
@@ -27,6 +31,10 @@ def parse_json(data: bytes) -> JsonValue:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except RecursionError:
         raise _too_deep() from None
+    except (json.JSONDecodeError, _Flaw):
+        raise
+    except ValueError:  # Python's own text tells the reader to change a setting of Python's
+        raise ValueError("a number has thousands of digits") from None
     if _is_too_deep(value, data):
         raise _too_deep()
     write_json(value)  # finds what only writing shows: surrogates, and 1e999, which reads as inf
@@ -52,12 +60,12 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     found = dict(pairs)
     if len(found) != len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {_shown(twice)} stands twice in one object")
+        raise _Flaw(f"the key {_shown(twice)} stands twice in one object")
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise _Flaw(f"{name} is no JSON number")
 
 
 def _too_deep() -> ValueError:

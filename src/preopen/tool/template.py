@@ -7,8 +7,10 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
+from preopen.document import MAX_FAULTS, key_of, listed, shown
 from preopen.errors import Fault
 from preopen.outcome import Denial, JsonValue
 from preopen.tool.manifest import Run
@@ -51,24 +53,26 @@ class _Refused(Exception):  # noqa: N818 - a Denial on its way to `render`
 
 
 def check_templates(run: Run, properties: Collection[str], place: str) -> tuple[Fault, ...]:
-    """Return what is wrong with the templates, where `[input]` has these properties."""
-    faults = [
+    """Return what is wrong with the templates, where `[input]` has these properties: eight faults.
+
+    One template may hold a hundred thousand, each of which lists the properties.
+    """
+    faults = (
         Fault(place=place, key=key, found=found, write=write)
         for key, element in _elements(run)
         for found, write in _problems(element, properties)
-    ]
-    if run.args is None:
-        faults += [
-            Fault(
-                place=place,
-                key=f"input.properties.{name}",
-                found=f"{name!r} can't be a flag's name under args = \"flags\"",
-                write="begin it with a letter and use letters, digits, - and _",
-            )
-            for name in properties
-            if not _FLAG_NAME.fullmatch(name)
-        ]
-    return tuple(faults)
+    )
+    flags = (
+        Fault(
+            place=place,
+            key=key_of(("input", "properties", name)),
+            found=f"{shown(name)} can't be a flag's name under args = \"flags\"",
+            write="begin it with a letter and use letters, digits, - and _",
+        )
+        for name in (properties if run.args is None else ())
+        if not _FLAG_NAME.fullmatch(name)
+    )
+    return tuple(islice(chain(faults, flags), MAX_FAULTS))
 
 
 def render(run: Run, arguments: Mapping[str, JsonValue]) -> Rendered | Denial:
@@ -99,14 +103,14 @@ def _problems(element: str, properties: Collection[str]) -> Iterator[tuple[str, 
     for match in _TOKEN.finditer(element):
         if match[0] in {"{", "}"}:
             yield (
-                f'"{match[0]}" at character {match.start() + 1} of {element!r} has no partner',
+                f'"{match[0]}" at character {match.start() + 1} of {shown(element)} has no partner',
                 f'write "{match[0] * 2}" for a literal brace',
             )
         elif match[1] is not None and match[1] not in properties:
-            known = ", ".join(f'"{{{name}}}"' for name in properties) or "none: [input] is empty"
-            yield f"{match[0]!r} is no property of [input]", f"the placeholders are {known}"
+            known = listed(shown(f"{{{name}}}") for name in properties) or "none: [input] is empty"
+            yield f"{shown(match[0])} is no property of [input]", f"the placeholders are {known}"
     if "\0" in element:
-        yield f"{element!r} holds a NUL", "leave it out: no argument can carry one"
+        yield f"{shown(element)} holds a NUL", "leave it out: no argument can carry one"
 
 
 def _parse(element: str) -> tuple[_Part, ...]:

@@ -23,6 +23,7 @@ MAX_BODY: Final = (
     96 << 20
 )  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
 MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
+_MOST: Final = 1 << 63  # every number of ours fits
 MAX_FORKS: Final = 8  # cells that one Fork asks for; two descriptors each come back
 
 
@@ -141,6 +142,7 @@ class Answer:
 
 
 Frame: TypeAlias = Load | Loaded | Fork | Hello | Forked | Reaped | Call | Answer
+_MAY_BE_NONE: Final = frozenset(f.name for f in fields(Limits) if f.default is None)
 _ENDS: Final = frozenset({"exited", "trapped", "out_of_fuel", "overflow", "refused"})
 
 
@@ -225,7 +227,8 @@ def decode(text: bytes, body: bytes, descriptors: Sequence[int] = ()) -> Frame:
 def _binary(value: Mapping[str, Any]) -> Binary:
     binary = Binary(**value)
     _expect(binary.sha256, str), _expect(binary.stack_bytes, int)
-    if binary.kind not in ("module", "component") or not isinstance(binary.counts_fuel, bool):
+    known = _expect(binary.kind, str) in ("module", "component")
+    if not known or not isinstance(binary.counts_fuel, bool):
         msg = "unknown kind of binary"
         raise FrameError(msg)
     return binary
@@ -234,35 +237,55 @@ def _binary(value: Mapping[str, Any]) -> Binary:
 def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Call:
     mounts = tuple(
         Mount(
-            folder=descriptors[place],
-            guest_paths=tuple(guest_paths),
+            folder=_descriptor(descriptors, place),
+            guest_paths=_words(guest_paths),
             access=Access(access),
             reach=Reach(reach),
-            host_paths=tuple(host_paths),
+            host_paths=_words(host_paths),
         )
         for place, guest_paths, access, reach, host_paths in header.pop("mounts")
     )
     rules = header.pop("rules")
     if rules is not None:
         rules = tuple(
-            Rule(descriptor=descriptors[place], access=Access(access), is_file=bool(is_file))
+            Rule(
+                descriptor=_descriptor(descriptors, place),
+                access=Access(access),
+                is_file=bool(is_file),
+            )
             for place, access, is_file in rules
         )
     return Call(
         binary=_binary(header.pop("binary")),
-        argv=tuple(_expect(word, str) for word in header.pop("argv")),
-        environment=tuple((str(name), str(value)) for name, value in header.pop("environment")),
+        argv=_words(header.pop("argv")),
+        environment=tuple((name, value) for name, value in map(_words, header.pop("environment"))),
         mounts=mounts,
         rules=rules,
-        limits=Limits(**header.pop("limits")),
+        limits=_read_limits(header.pop("limits")),
         calls_left=_expect(header.pop("calls_left"), int),
         kept=tuple(
-            Kept(folder=descriptors[place], name=_expect(name, str))
+            Kept(folder=_descriptor(descriptors, place), name=_expect(name, str))
             for place, name in header.pop("kept")
         ),
         stdin=body,
         **header,
     )
+
+
+def _read_limits(value: Mapping[str, Any]) -> Limits:
+    for name, number in value.items():
+        if number is not None or name not in _MAY_BE_NONE:
+            _expect(number, int)
+    return Limits(**value)
+
+
+def _descriptor(descriptors: Sequence[int], place: object) -> int:
+    """Return the descriptor of a place; a negative one would count from the end."""
+    number: int = _expect(place, int)
+    if number < 0:
+        msg = "a place before the first descriptor"
+        raise FrameError(msg)
+    return descriptors[number]
 
 
 def _answer(header: dict[str, Any], body: bytes, _: Sequence[int]) -> Answer:
@@ -284,14 +307,23 @@ def _answer(header: dict[str, Any], body: bytes, _: Sequence[int]) -> Answer:
 def _hello(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) -> Hello:
     missing = _expect(header["missing"], dict)
     return Hello(
-        layers=tuple(_expect(layer, str) for layer in header["layers"]),
-        missing={str(layer): str(why) for layer, why in missing.items()},
+        layers=_words(header["layers"]),
+        missing={layer: _expect(why, str) for layer, why in missing.items()},
     )
+
+
+def _words(value: object) -> tuple[str, ...]:
+    """Return a list of strings; a string alone would be one of its letters."""
+    return tuple(_expect(word, str) for word in _expect(value, list))
 
 
 def _expect(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - JSON values have any type until here
     if not isinstance(value, kind) or isinstance(value, bool):
         msg = f"expected {kind}, found {type(value).__name__}"
+        raise FrameError(msg)
+    # Python's JSON knows NaN and integers of 4300 digits, on which arithmetic raises elsewhere.
+    if isinstance(value, (int, float)) and not -_MOST < value < _MOST:
+        msg = "a number is out of range"
         raise FrameError(msg)
     return value
 

@@ -1,0 +1,1 @@
+"""The five readers, a file each: its properties, its seeds, its tokens."""
