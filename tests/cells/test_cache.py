@@ -23,10 +23,10 @@ class Compiles:
     def __init__(self) -> None:
         self.count = 0
 
-    async def __call__(self, binary: Binary, data: bytes, place: str) -> bytes:
+    async def __call__(self, binary: Binary, data: bytes, place: str, out: int) -> None:
         """Compile, and count it."""
         self.count += 1
-        return await compile_binary(binary, data, place)
+        await compile_binary(binary, data, place, out)
 
 
 def open_cache(top: Path, compiles: Compiles) -> Cache:
@@ -68,6 +68,32 @@ async def test_calls_at_once_compile_once(tmp_path: Path) -> None:
     cache.close()
 
     assert compiles.count == 1
+
+
+async def test_two_binaries_are_compiled_at_once_and_no_more(tmp_path: Path) -> None:
+    """Issue: bounded memory, for the compilers of many tools together, too."""
+    running: set[str] = set()
+    most: list[int] = []
+    both = anyio.Event()
+
+    async def compile_beside(binary: Binary, data: bytes, place: str, out: int) -> None:
+        running.add(binary.sha256)
+        most.append(len(running))
+        if len(running) == 2:
+            both.set()
+        await both.wait()  # a third one would come in meanwhile
+        await compile_binary(binary, data, place, out)
+        running.discard(binary.sha256)
+
+    cache = Cache(tmp_path / "cache", tmp_path / "state" / "cache.key", compile_beside)
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            for pages in range(1, 6):
+                tasks.start_soon(cache.open, wat(f'(module (memory {pages}) (func (export "x")))'))
+    cache.close()
+
+    assert max(most) == 2
+    assert len(most) == 5
 
 
 @pytest.mark.parametrize("harm", ["changed", "cut", "another", "renamed"])

@@ -85,3 +85,27 @@ def test_a_folder_stands_for_its_manifests(workshop: Workshop) -> None:
     assert {f"{workshop.tools}/runs.toml", f"{workshop.tools}/peek.toml"} <= {*checked["checked"]}
     empty = workshop.run("check", str(workshop.workspace))
     assert (empty.exit_code, empty.stdout) == (2, "")
+
+
+def test_a_refusal_that_a_server_remembers_is_said_until_it_is_tried_again(
+    workshop: Workshop,
+) -> None:
+    """Issue: a crash of the compiler is remembered; `preopen check` says it, and is the way out."""
+    good = '(module (memory (export "memory") 1) (func (export "_start") i32.const 7 drop))'
+    file = workshop.add_wat("torn", "", good)
+    binary = workshop.tools / "torn.wasm"
+    binary.write_bytes(binary.read_bytes().replace(b"\x41\x07\x1a\x0b", b"\x41\x07\x01\x0b"))
+    workshop.add("torn", "none", "", binary)
+    before = workshop.run("check", str(file)).stderr
+    workshop.run("call", "torn")
+    remembered = workshop.run("check", str(file))
+    again = workshop.run("check", str(file), "--retry").stderr
+    afterwards = workshop.run("check", str(file)).stderr
+
+    assert remembered.exit_code == 3
+    assert f"{binary}: wasmtime cannot compile it" in remembered.stderr
+    assert "remembered from the first try" in remembered.stderr
+    assert "preopen check --retry" in remembered.stderr
+    for compiled in (before, again, afterwards):
+        assert f"{binary}: wasmtime cannot compile it" in compiled
+        assert "remembered" not in compiled

@@ -20,7 +20,18 @@ from preopen.serving.registry import Tool
 from preopen.tool.parsing import parse_manifest
 from preopen.tool.result import TextBlock
 
-__all__ = ["KINDS", "Guest", "build", "call", "manifest", "offer", "probe", "said", "table"]
+__all__ = [
+    "KINDS",
+    "Guest",
+    "build",
+    "build_bytes",
+    "call",
+    "manifest",
+    "offer",
+    "probe",
+    "said",
+    "table",
+]
 
 
 class LostError(Exception):
@@ -43,7 +54,11 @@ def probe(kind: str) -> Guest:
 
 def build(folder: Path, text: str) -> Guest:
     """Return a binary of this WebAssembly text, written into a folder."""
-    data = bytes(wasmtime.wat2wasm(text))
+    return build_bytes(folder, bytes(wasmtime.wat2wasm(text)))
+
+
+def build_bytes(folder: Path, data: bytes) -> Guest:
+    """Return a binary of these bytes, written into a folder."""
     sha256 = hashlib.sha256(data).hexdigest()
     path = folder / f"{sha256[:16]}.wasm"
     path.write_bytes(data)

@@ -9,21 +9,27 @@ import hmac
 import os
 import platform
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import anyio
 import anyio.to_thread
 
-from preopen.errors import Fault, PlatformError
+from preopen.cells.refusals import Refusals
+from preopen.errors import BinaryError, Fault, PlatformError
 from preopen.wire.frames import Binary
 
-Compile: TypeAlias = Callable[[Binary, bytes, str], Awaitable[bytes]]
+# A binary, its bytes, the place that errors name, and where its compiled form is to be written.
+Compile: TypeAlias = Callable[[Binary, bytes, str, int], Awaitable[None]]
 _KEY_BYTES = 32
+_CHUNK = 1 << 20
+_COMPILERS = 2  # at once, of 2 GiB at most each; each uses every core that it finds
 # Raise it when `make_engine` changes: what was compiled under other settings must not be found.
 _PROFILE = 1
 
@@ -49,12 +55,13 @@ class Cache:
     compile: Compile
     _open: dict[Binary, int] = field(default_factory=dict)
     _locks: dict[Binary, anyio.Lock] = field(default_factory=dict)
+    _turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_COMPILERS))
 
     async def open(self, source: BinarySource) -> int:
         """Return a descriptor of the compiled binary, compiling it at the first asking.
 
         The descriptor stays this cache's. Raises BinaryError where the binary cannot be compiled,
-        PlatformError where the folder is not ours alone.
+        now or when it was first tried, PlatformError where the folder is not ours alone.
         """
         async with self._locks.setdefault(source.binary, anyio.Lock()):
             if source.binary not in self._open:
@@ -68,10 +75,43 @@ class Cache:
             os.close(descriptor)
         self._open.clear()
 
+    def recall(self, source: BinarySource) -> BinaryError | None:
+        """Return the Refusal that is remembered of a binary, without making or compiling anything.
+
+        Raises:
+            PlatformError: the folder is not ours alone, so what it says counts for nothing.
+
+        """
+        if not self.folder.exists():
+            return None
+        own_folder(self.folder)
+        return Refusals(self._shelf_of(source.binary)).recall(source.binary.sha256, source.place)
+
+    def forget(self, source: BinarySource) -> None:
+        """Have a binary tried again that was refused, under whichever engine that was.
+
+        Raises:
+            PlatformError: as `recall`.
+
+        """
+        if self.folder.exists():
+            own_folder(self.folder)
+        for shelf in (self.folder / "compiled").glob("*"):
+            Refusals(shelf).forget(source.binary.sha256)
+
     async def _make(self, source: BinarySource) -> int:
-        data = await anyio.to_thread.run_sync(source.read)
-        compiled = await self.compile(source.binary, data, source.place)
-        return await anyio.to_thread.run_sync(self._store, source.binary, compiled)
+        refusals = Refusals(self._shelf(source.binary))
+        if refused := refusals.recall(source.binary.sha256, source.place):
+            raise refused
+        async with self._turns:  # who waits for one holds no binary in memory
+            data = await anyio.to_thread.run_sync(source.read)
+            with tempfile.TemporaryFile(dir=refusals.shelf) as out:  # gone whatever happens
+                try:
+                    await self.compile(source.binary, data, source.place, out.fileno())
+                except BinaryError as error:
+                    refusals.remember(source.binary.sha256, error)
+                    raise
+                return await anyio.to_thread.run_sync(self._store, source.binary, out)
 
     def _find(self, binary: Binary) -> int | None:
         """Return a descriptor of the stored file whose content has the MAC of its name, or None."""
@@ -82,17 +122,17 @@ class Cache:
             except OSError:
                 continue
             # On the open descriptor: what was verified is what the zygote loads.
-            content = _read_all(descriptor)
             claimed = path.stem.removeprefix(f"{binary.sha256}-")
-            if hmac.compare_digest(claimed, self._mac(binary, content)):
+            if hmac.compare_digest(claimed, self._mac(binary, _digest_of(descriptor))):
                 return descriptor
             os.close(descriptor)
             path.unlink(missing_ok=True)
         return None
 
-    def _store(self, binary: Binary, compiled: bytes) -> int:
+    def _store(self, binary: Binary, compiled: BinaryIO) -> int:
         shelf = self._shelf(binary)
-        path = shelf / f"{binary.sha256}-{self._mac(binary, compiled)}.cwasm"
+        mac = self._mac(binary, _digest_of(compiled.fileno()))
+        path = shelf / f"{binary.sha256}-{mac}.cwasm"
         beside = shelf / f".{secrets.token_hex(8)}.part"
         # Readable by all, in a folder that only we may enter: a zygote that became the workspace's
         # owner opens its descriptor anew; the file's mode counts then, the folder's does not.
@@ -100,7 +140,8 @@ class Cache:
         try:
             with os.fdopen(out, "wb") as file:
                 os.fchmod(file.fileno(), 0o644)
-                file.write(compiled)
+                compiled.seek(0)  # the compiler has left: these are the bytes that were digested
+                shutil.copyfileobj(compiled, file, _CHUNK)
                 file.flush()
                 os.fsync(file.fileno())
             beside.rename(path)
@@ -108,17 +149,19 @@ class Cache:
             beside.unlink(missing_ok=True)
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
-    def _shelf(self, binary: Binary) -> Path:
+    def _shelf_of(self, binary: Binary) -> Path:
         made_by = f"{version('wasmtime')}-{platform.machine()}-{_PROFILE}"
-        engine = f"{made_by}-{_engine_of(binary)}"
-        shelf = self.folder / "compiled" / engine
+        return self.folder / "compiled" / f"{made_by}-{_engine_of(binary)}"
+
+    def _shelf(self, binary: Binary) -> Path:
+        shelf = self._shelf_of(binary)
         own_folder(self.folder)
         shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
         return shelf
 
-    def _mac(self, binary: Binary, content: bytes) -> str:
+    def _mac(self, binary: Binary, digest: bytes) -> str:
         about = f"{binary.kind} {_engine_of(binary)} {binary.sha256} ".encode()
-        return hmac.new(self._key(), about + hashlib.sha256(content).digest(), "sha256").hexdigest()
+        return hmac.new(self._key(), about + digest, "sha256").hexdigest()
 
     def _key(self) -> bytes:
         own_folder(self.key_file.parent)
@@ -174,6 +217,8 @@ def _read_key(path: Path) -> bytes:
     return key
 
 
-def _read_all(descriptor: int) -> bytes:
+def _digest_of(descriptor: int) -> bytes:
+    """Return the sha256 of a whole file; never the file, which may be larger than a server."""
     with os.fdopen(os.dup(descriptor), "rb") as file:
-        return file.read()
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").digest()

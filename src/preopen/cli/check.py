@@ -1,5 +1,6 @@
 """`preopen check`: whether manifests, the operator's file and binaries are good, by doing it."""
 
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import anyio
 import click
 
+from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, warn
+from preopen.cli.starting import make_cache
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import Fault, PolicyError, PreopenError
 from preopen.policy.settings import FILE_NAME, Flags, load_policy
@@ -40,17 +43,21 @@ class Findings:
     ),
 )
 @click.argument("manifests_named", metavar="[MANIFEST]...", nargs=-1)
+@click.option(
+    "--retry", is_flag=True, help="Compile binaries again that were refused, and forget that."
+)
 @policy_flags
 @json_flag
-def command(manifests_named: tuple[str, ...], flags: Flags, *, as_json: bool) -> int:
+def command(manifests_named: tuple[str, ...], flags: Flags, *, retry: bool, as_json: bool) -> int:
     """Check manifests (files, or folders of them), their binaries, and the operator's file.
 
-    Without MANIFEST: all that this policy would serve. Every binary is really compiled.
+    Without MANIFEST: all that this policy would serve. Every binary is really compiled, but for
+    those that a server failed to compile before: their refusals are remembered.
     A manifest that this policy refuses is a fault, too, and exits with 3.
     """
     findings = Findings()
     try:
-        _check(manifests_named, flags, findings)
+        _check(manifests_named, flags, findings, retry=retry)
     except PolicyError as error:
         findings.faults += error.faults
     if as_json:
@@ -68,7 +75,7 @@ def command(manifests_named: tuple[str, ...], flags: Flags, *, as_json: bool) ->
     return _REFUSED if findings.faults else 0
 
 
-def _check(named: tuple[str, ...], flags: Flags, findings: Findings) -> None:
+def _check(named: tuple[str, ...], flags: Flags, findings: Findings, *, retry: bool) -> None:
     around = read_surroundings()
     policy = load_policy(flags, around)
     file = Path(around.cwd, flags.policy_file or Path(around.config_dir, FILE_NAME))
@@ -79,7 +86,11 @@ def _check(named: tuple[str, ...], flags: Flags, findings: Findings) -> None:
     findings.faults += [fault for tool in registry.refused for fault in tool.faults]
     for tool in registry.tools.values():
         findings.warnings += [f"{tool.manifest.file}: {warning}" for warning in tool.warnings]
-    anyio.run(_compile_all, list(registry.tools.values()), findings)
+    tools, cache = list(registry.tools.values()), make_cache(around)
+    if retry:
+        for tool in tools:
+            cache.forget(tool.source)
+    anyio.run(_compile_all, tools, cache, findings)
 
 
 def _named(written: Iterable[str]) -> Iterable[Found]:
@@ -91,14 +102,17 @@ def _named(written: Iterable[str]) -> Iterable[Found]:
         yield from (Found(file=file, builtin=False) for file in files)
 
 
-async def _compile_all(tools: list[Tool], findings: Findings) -> None:
+async def _compile_all(tools: list[Tool], cache: Cache, findings: Findings) -> None:
     limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def compile_one(tool: Tool) -> None:
         async with limiter:
             try:
                 source = tool.source
-                await compile_binary(source.binary, source.read(), source.place)
+                if refused := cache.recall(source):  # a server would not compile it either
+                    raise refused
+                with tempfile.TemporaryFile() as out:
+                    await compile_binary(source.binary, source.read(), source.place, out.fileno())
             except PreopenError as error:
                 findings.faults += error.faults
 

@@ -38,13 +38,18 @@ def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
     return launcher
 
 
+def make_cache(around: Surroundings) -> Cache:
+    """Return this user's cache of compiled binaries; nothing is read or made yet."""
+    key_file = Path(around.state_dir, "cache.key")
+    return Cache(Path(around.cache_dir), key_file, compile_binary)
+
+
 @asynccontextmanager
 async def open_cells(
     launcher: Launcher, policy: Policy, around: Surroundings, *, spares: int | None = None
 ) -> AsyncIterator[Pool]:
     """Open the pool that this policy asks for; at the end every process of it is gone."""
-    key_file = Path(around.state_dir, "cache.key")
-    cache = Cache(Path(around.cache_dir), key_file, compile_binary)
+    cache = make_cache(around)
     if spares is None:
         async with open_pool(launcher, cache, cells=policy.cells) as pool:
             yield pool
