@@ -129,6 +129,7 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:limits.fuel": _CEILING,
     "policy:limits.cells": _PERMITS,
     "policy:cells.*.calls_per_cell": ("preopen.serving.invocation:Invoker._binding",),
+    "policy:wall.require": ("preopen.cells.launch:check_layers",),
 }
 
 # Of rows in which a second wall stops all that the first stops: the first.

@@ -1,6 +1,7 @@
 """What other processes do, and what a terminal was told."""
 
 import os
+import time
 from pathlib import Path
 
 
@@ -56,3 +57,12 @@ def cpu_ticks(pid: int) -> int:
 def is_alive(pid: int) -> bool:
     """Whether a process runs."""
     return stat_of(pid)[:1] not in ([], ["Z"])
+
+
+def wait_until_gone(pids: set[int]) -> None:
+    """Wait until none of these processes runs: the kernel kills a cell when its zygote has ended.
+
+    One that stays ends the test by its timeout.
+    """
+    while any(is_alive(pid) for pid in pids):
+        time.sleep(0.01)

@@ -3,15 +3,19 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from cli.processes import descendants, is_alive, read_all
+from cli.processes import descendants, read_all, wait_until_gone
 from cli.workshop import PREOPEN, Workshop
+from lacking import machine_without
+from preopen.cells.probing import ask_layers
+from preopen.layer import Layer
 
+HERE = [layer for layer, why in ask_layers("").items() if not why]
 HELLO = {
     "protocolVersion": "2025-06-18",
     "capabilities": {},
@@ -49,10 +53,10 @@ class Client:
 
 
 @contextmanager
-def served(workshop: Workshop, *words: str) -> Iterator[Client]:
-    """Start the server as a client does."""
+def served(workshop: Workshop, *words: str, before: Sequence[str] = ()) -> Iterator[Client]:
+    """Start the server as a client does; `before` are the words that begin the command line."""
     process = subprocess.Popen(
-        [*PREOPEN, "serve", *workshop.flags, *words],
+        [*before, *PREOPEN, "serve", *workshop.flags, *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -78,12 +82,32 @@ def test_a_client_lists_and_calls_and_leaves_nothing_behind(workshop: Workshop, 
         below = descendants(client.process.pid)
         _, stderr = client.process.communicate(timeout=20)
         assert client.process.returncode == 0
-        assert not any(is_alive(pid) for pid in below)
+        wait_until_gone(below)
     first, *more = stderr.splitlines()
     assert f"workspace {workshop.workspace}; " in first
     assert "; tools: " in first
     assert any(f"runs is refused: {workshop.tools}/runs.toml" in line for line in more)
     assert ("a fresh process for every call" in first) == (way == "spawn")
+
+
+@pytest.mark.skipif(
+    not {Layer.LANDLOCK, Layer.NAMESPACES} <= {*HERE}, reason="this machine lacks them"
+)
+@pytest.mark.parametrize("way", ["zygote", "spawn"])
+@pytest.mark.parametrize("layer", ["", "landlock", "namespaces"])
+def test_the_first_line_says_which_layers_are_missing(
+    workshop: Workshop, way: str, layer: str
+) -> None:
+    """Issue: a layer that the platform lacks is named in the start-up line."""
+    before = machine_without(layer) if layer else []
+    with served(workshop, *(["--spawn"] if way == "spawn" else []), before=before) as client:
+        assert client.process.stderr is not None
+        first = client.process.stderr.readline()  # it comes although no client has said a word
+    if layer:
+        assert f"; wall: without {layer}" in first
+        assert "`preopen doctor` says why" in first
+    else:
+        assert (f"; wall: all {len(Layer)} layers;" in first) == (HERE == [*Layer])
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -101,7 +125,7 @@ def test_a_signal_ends_the_server_quietly_with_all_its_processes(
         _, stderr = client.process.communicate(timeout=20)
         assert client.process.returncode == 0
         assert "Traceback" not in stderr
-        assert not any(is_alive(pid) for pid in below)
+        wait_until_gone(below)
 
 
 def test_at_a_terminal_it_prints_the_entries_and_ends(workshop: Workshop) -> None:

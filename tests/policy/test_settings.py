@@ -9,6 +9,7 @@ import pytest
 
 from preopen.capability import CEILINGS, DEFAULT_CELLS, LIMIT_KEYS, Access
 from preopen.errors import PolicyError
+from preopen.layer import Layer
 from preopen.level import PermissionLevel
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.policy.settings import Flags, Surroundings, load_policy
@@ -97,6 +98,8 @@ def test_every_key_of_the_file_arrives_with_its_origin(place: Place) -> None:
         cells = 4
         [cells.hash]
         calls_per_cell = 100
+        [wall]
+        require = ["landlock"]
         """
     )
     policy = place.policy()
@@ -115,12 +118,13 @@ def test_every_key_of_the_file_arrives_with_its_origin(place: Place) -> None:
     assert policy.ceilings == {**CEILINGS, "memory": 128 << 20, "wall_time": 60_000}
     assert policy.cells == 4
     assert policy.calls_per_cell == {"hash": 100}
+    assert policy.required_layers == {Layer.LANDLOCK}
     assert policy.own_paths[-1] == file
     assert policy.home == home
     assert policy.origins["limits.output"] == "default"
     for key in ("workspace", "max_level", "tools.folders", "tools.without", "folders.docs",
                 "variables.NAME", "environment.names", "limits.memory", "limits.cells",
-                "cells.hash.calls_per_cell"):  # fmt: skip
+                "cells.hash.calls_per_cell", "wall.require"):  # fmt: skip
         assert policy.origins[key] == file
 
 
@@ -136,6 +140,8 @@ def test_flags_override_the_file_and_say_so(place: Place) -> None:
         docs = { path = "~/gone", access = "write" }
         [variables]
         NAME = "file"
+        [wall]
+        require = ["landlock"]
         """
     )
     flags = Flags(
@@ -145,6 +151,7 @@ def test_flags_override_the_file_and_say_so(place: Place) -> None:
         allow="execute",
         without=("fetch",),
         folders={"docs": "../docs"},
+        require_wall=("seccomp", "landlock"),
     )
     policy = place.policy(flags)
     docs = f"{place.around.home}/docs"
@@ -160,6 +167,8 @@ def test_flags_override_the_file_and_say_so(place: Place) -> None:
     assert policy.origins["tools.without"] == f"{file} and --without"
     assert policy.origins["folders.docs"] == "--folder"
     assert policy.origins["variables.NAME"] == "--var"
+    assert policy.required_layers == {Layer.LANDLOCK, Layer.SECCOMP}
+    assert policy.origins["wall.require"] == f"{file} and --require-wall"
 
 
 def test_policy_flag_names_another_file_which_is_preopens_own(place: Place) -> None:
@@ -250,6 +259,8 @@ def test_bad_flag_is_a_fault_that_names_it(place: Place, flags: Flags, expected:
         ("[limits]\nfuel = 0", "limits.fuel: 0 is out of range; write 1 to "),
         ("[limits]\ncells = 0", "limits.cells: found 0; write at least 1"),
         ("[cells.hash]\ncalls_per_cell = 0", "cells.hash.calls_per_cell: found 0; write at least"),
+        ('[wall]\nrequire = ["landlok"]', "wall.require[0]: "),
+        ('[wall]\nrequires = ["landlock"]', "wall.requires: unknown key"),
         ('[cells."a b"]\ncalls_per_cell = 1', 'cells: "a b" is no tool\'s name'),
         ("x y", "not TOML: "),
     ],

@@ -156,6 +156,7 @@ def _binding(original: Callable[..., Any], _key: str) -> object:
 
 
 MUTANTS: Final[dict[str, Mutant]] = {
+    "preopen.cells.launch:check_layers": _answers(None),
     "preopen.cells.permits:Permits._may_start": _answers(True),
     "preopen.cells.permits:Permits._wait": _wait,
     "preopen.cells.pool:Pool._run_in": _run_in,

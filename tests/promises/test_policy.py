@@ -1,20 +1,25 @@
 """`preopen.toml`: the operator's ceiling, from its text to what is offered and reached."""
 
 import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from lacking import write_entry
 from preopen.cells.launch import ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
+from preopen.cells.start import ZYGOTE
 from preopen.errors import ManifestError, PolicyError, PreopenError
 from preopen.level import PermissionLevel
 from preopen.policy.policy import Policy
 from preopen.policy.settings import Flags, Surroundings, load_policy
 from preopen.serving.loading import find_manifests, load_registry
-from promises.harness import call, call_tool, manifest, offer, probe, said, table
+from promises.harness import LostError, call, call_tool, manifest, offer, probe, said, table
 
 pytestmark = pytest.mark.anyio
 keeps = pytest.mark.keeps
@@ -283,3 +288,43 @@ async def test_cell_serves_as_many_calls_as_the_operator_says(
     cells = [(await call_tool(pool, policy, tool)).receipt.cell for _ in range(2)]
 
     assert [cell, cell] == cells
+
+
+@asynccontextmanager
+async def without_landlock(
+    pool: Pool, policy: Policy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Pool]:
+    """Open a pool on a machine that lacks Landlock; each layer that the policy requires counts."""
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    entry = write_entry(folder, ZYGOTE, "landlock", switch=folder)
+    launcher = ZygoteLauncher(entry=entry, required=policy.required_layers)
+    async with open_pool(launcher, pool.cache, cells=4, spares=0) as own:
+        yield own
+
+
+@keeps("policy:wall.require", "granted")
+async def test_layer_that_is_required_and_there_lets_tools_run(
+    pool: Pool, top: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue: `--require-wall LAYER`; another layer may be missing."""
+    policy = read(top, table("wall", require=["seccomp", "namespaces"]))
+    async with without_landlock(pool, policy, top, monkeypatch) as own:
+        answer = await call(own, policy, manifest(probe(kind), "env", "X"))
+
+    assert "Returned" == answer.receipt.outcome
+
+
+@keeps("policy:wall.require", "withheld")
+async def test_no_tool_runs_without_a_layer_that_is_required(
+    pool: Pool, top: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue: `--require-wall LAYER`; every process that cells come from is asked."""
+    policy = read(top, table("wall", require=["seccomp", "landlock"]))
+    lost = ""
+    async with without_landlock(pool, policy, top, monkeypatch) as own:
+        try:
+            await call(own, policy, manifest(probe(kind), "env", "X"))
+        except LostError as error:
+            lost = str(error)
+
+    assert "requires layers of the wall that this machine lacks: landlock (" in lost

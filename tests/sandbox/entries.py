@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import pytest
 
+from preopen.layer import Layer
 from preopen.sandbox import landlock, privileges, rlimits, seccomp, spawn, wall, zygote
-from preopen.sandbox.layer import Layer
 
 Main: TypeAlias = Callable[[list[str]], None]
 

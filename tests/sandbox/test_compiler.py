@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from preopen.cells.start import COMPILER, ENVIRONMENT, command_for
-from preopen.sandbox.layer import Layer
+from preopen.layer import Layer
 from sandbox.wall_lab import run
 
 REFUSED = {

@@ -7,8 +7,8 @@ import pytest
 from lab import LAUNCHERS, QUICK, Lab, mounted, open_lab, probe
 from preopen.capability import Access
 from preopen.cells.job import Job
+from preopen.layer import Layer
 from preopen.outcome import CellLost, Returned
-from preopen.sandbox.layer import Layer
 from sandbox.entries import entry_of
 
 pytestmark = pytest.mark.anyio

@@ -3,8 +3,8 @@
 import pytest
 
 from preopen.capability import Access
+from preopen.layer import Layer
 from preopen.sandbox.landlock import PARTS, Rights, handled_rights, missing_parts, rights_for
-from preopen.sandbox.layer import Layer
 
 NEVER = (
     Rights.EXECUTE

@@ -18,8 +18,8 @@ import pytest
 import wasmtime
 
 from preopen.cells import start as starting
+from preopen.layer import Layer
 from preopen.sandbox import context, engine, zygote
-from preopen.sandbox.layer import Layer
 from preopen.sandbox.wall import probe_layers
 from preopen.selftest import native as selftest_native
 from preopen.selftest.asking import LAYERS, Stop

@@ -12,7 +12,7 @@ import pytest
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cells.start import ZYGOTE
-from preopen.sandbox.layer import Layer
+from preopen.layer import Layer
 from preopen.selftest.asking import LAYERS, Section, Stop, Who
 from preopen.selftest.ground import NATIVE, open_camp
 from preopen.selftest.row import Result, Row

@@ -5,7 +5,7 @@ What runs on one operating system only lives here: pidfds and fork on Linux.
 
 import os
 import subprocess  # noqa: TC003 - dataclass fields are read at run time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,16 +15,22 @@ from anyio.abc import TaskGroup
 from preopen.cells.handle import Cell, End
 from preopen.cells.start import SPAWN, ZYGOTE, start
 from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
+from preopen.layer import Layer
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed, open_pair
 from preopen.wire.frames import MAX_FORKS, Binary, FrameError, Hello, Load
 
 
 class Launcher(Protocol):
-    """Makes cells. `layers` and those `missing` are known once a process has said hello."""
+    """Makes cells. `layers` and those `missing` are known once a process has said hello.
+
+    `greeted` is set then. Where one of the `required` layers is not up no cell is handed out.
+    """
 
     layers: tuple[str, ...]
     missing: Mapping[str, str]
+    greeted: anyio.Event
+    required: frozenset[Layer]
 
     def knows(self, binary: Binary) -> bool:
         """Whether a cell that is launched now would have loaded this binary."""
@@ -46,8 +52,10 @@ class ZygoteLauncher:
     tasks: TaskGroup | None = None
     owner: str = ""  # "uid:gid" for the zygote to become, "" to stay
     entry: str = ZYGOTE
+    required: frozenset[Layer] = frozenset()
     layers: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    greeted: anyio.Event = field(default_factory=anyio.Event)
     _zygote: Zygote | None = None
     _closed: bool = False
     _starting: anyio.Lock = field(default_factory=anyio.Lock)
@@ -69,7 +77,9 @@ class ZygoteLauncher:
             await zygote.load(binary, descriptor)
 
     async def launch(self, count: int) -> list[Cell]:  # noqa: D102 - as Launcher
-        return await (await self._ready()).fork(min(count, MAX_FORKS))
+        zygote = await self._ready()
+        check_layers(self.required, zygote.layers, zygote.missing)
+        return await zygote.fork(min(count, MAX_FORKS))
 
     def close(self) -> None:  # noqa: D102 - as Launcher
         self._closed = True
@@ -95,6 +105,7 @@ class ZygoteLauncher:
                 self.tasks.start_soon(zygote.read)
                 await zygote.wait(zygote.greeted)
                 self.layers, self.missing = zygote.layers, zygote.missing
+                self.greeted.set()
             return zygote
 
 
@@ -105,8 +116,10 @@ class SpawnLauncher:
     tasks: TaskGroup | None = None
     owner: str = ""
     entry: str = SPAWN
+    required: frozenset[Layer] = frozenset()
     layers: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    greeted: anyio.Event = field(default_factory=anyio.Event)
     _loads: dict[Binary, int] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -151,9 +164,11 @@ class SpawnLauncher:
             case Hello(layers=layers, missing=missing):
                 self.layers = cell.layers = layers
                 self.missing = cell.missing = missing
+                self.greeted.set()
             case _:
                 msg = "not a greeting"
                 raise FrameError(msg)
+        check_layers(self.required, cell.layers, cell.missing)
         for binary, descriptor in list(self._loads.items()):  # another may be added meanwhile
             await cell.channel.send(Load(binary=binary), (descriptor,))
             cell.knows.add(binary)
@@ -162,6 +177,26 @@ class SpawnLauncher:
         for descriptor in self._loads.values():
             os.close(descriptor)
         self._loads.clear()
+
+
+def check_layers(
+    required: Collection[Layer], layers: Collection[str], missing: Mapping[str, str]
+) -> None:
+    """Return if every required layer was said to be up; one that nobody spoke of is not.
+
+    Asked for each process that says hello: the machine may lack tomorrow what it had at the start.
+
+    Raises:
+        LaunchError: one is not, and nothing may run in such a cell.
+
+    """
+    lacking = [layer for layer in Layer if layer in required and layer not in layers]
+    if lacking:
+        why = "; ".join(
+            f"{layer} ({missing.get(layer, 'nobody spoke of it')})" for layer in lacking
+        )
+        msg = f"the operator requires layers of the wall that this machine lacks: {why}"
+        raise LaunchError(msg)
 
 
 async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:

@@ -10,7 +10,8 @@ import click
 
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.finding import find_tool
-from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag
+from preopen.cli.health.walls import check_required
+from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
 from preopen.cli.starting import Launcher, open_cells, start_launcher
@@ -49,6 +50,7 @@ _REFUSED = 3
 )
 @policy_flags
 @spawn_flag
+@wall_flag
 @json_flag
 def command(
     name: str,
@@ -114,6 +116,7 @@ def _call(
     *,
     spawn: bool,
 ) -> Answer:
+    check_required(policy)
     launcher = start_launcher(policy, spawn=spawn)
     try:
         return anyio.run(_run, launcher, tool, arguments, policy, around)

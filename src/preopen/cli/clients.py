@@ -95,5 +95,7 @@ def serve_arguments(flags: Flags, policy: Policy, around: Surroundings) -> list[
     words += ["--allow", flags.allow] if flags.allow else []
     for name in flags.without:
         words += ["--without", name]
+    for layer in flags.require_wall:
+        words += ["--require-wall", layer]
     words += ["--policy", absolute(flags.policy_file)] if flags.policy_file else []
     return words

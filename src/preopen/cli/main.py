@@ -14,7 +14,10 @@ from preopen.cli.printing import warn
 from preopen.cli.surroundings import TRACEBACK, wants_traceback
 from preopen.errors import PreopenError
 
-VERBS: Final = ("serve", "list", "call", "check", "explain", "policy", "selftest")
+VERBS: Final = (
+    *("serve", "list", "call", "check", "explain", "policy"),
+    *("doctor", "selftest"),
+)
 
 DONE: Final = 0
 NO: Final = 1  # the tool, the check or the verification said no
@@ -31,6 +34,7 @@ Examples:
   preopen list --workspace ~/src/app        what a client would be offered
   preopen call read path=README.md          one call, exactly as the server runs it
   preopen explain read                      what a tool may do, and why
+  preopen doctor                            whether this machine is fit, and what to do
 
 \b
 Exit codes: 0 done, 1 the tool or the check said no, 2 usage, 3 a policy or manifest was refused.

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from preopen.layer import LAYER_NAMES
 from preopen.level import PermissionLevel
 from preopen.policy.settings import Flags
 
@@ -18,6 +19,14 @@ spawn_flag = click.option(
     "--spawn",
     is_flag=True,
     help="Start a fresh process for every call instead of forking a warm one (0.2 s a call).",
+)
+wall_flag = click.option(
+    "--require-wall",
+    metavar="LAYER",
+    type=click.Choice(LAYER_NAMES),
+    multiple=True,
+    help="Run nothing where this layer of the wall is missing; 'all' for every one. May be given"
+    " again; `preopen doctor` lists the layers.",
 )
 
 
@@ -90,7 +99,8 @@ def policy_flags(verb: _Verb) -> _Verb:
 
     @functools.wraps(verb)
     def with_flags(**given: Any) -> Any:  # noqa: ANN401 - the verb's own, and what it returns
-        flags = Flags(**{each.name: given.pop(each.name) for each in fields(Flags)})
+        names = [each.name for each in fields(Flags) if each.name in given]
+        flags = Flags(**{name: given.pop(name) for name in names})
         return verb(flags=flags, **given)
 
     decorated: _Verb = with_flags

@@ -62,3 +62,4 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "limits.cells", str(policy.cells)
     for tool, calls in policy.calls_per_cell.items():
         yield f"cells.{tool}.calls_per_cell", str(calls)
+    yield "wall.require", ", ".join(sorted(policy.required_layers)) or "none"

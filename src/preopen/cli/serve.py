@@ -3,21 +3,24 @@
 import gc
 import importlib
 import os
-import pwd
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import anyio
 import click
 
 from preopen import __version__
 from preopen.cells.pool import Pool
-from preopen.cells.zygote import LaunchError
+from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
-from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag
+from preopen.cli.health.walls import check_required
+from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import say, say_json, warn
-from preopen.cli.starting import Launcher, open_cells, owner_of_cells, start_launcher
+from preopen.cli.starting import Launcher, describe_owner, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import PreopenError
 from preopen.policy.policy import Policy
@@ -41,6 +44,7 @@ from preopen.serving.registry import Registry
 )
 @policy_flags
 @spawn_flag
+@wall_flag
 @json_flag
 def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: bool) -> None:
     """Serve the tools to an MCP client over standard input and output.
@@ -55,15 +59,16 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
         words = own_command() + serve_arguments(flags, policy, around)
         _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
         return
+    check_required(policy)
     launcher = start_launcher(policy, spawn=spawn)
     try:
         registry = load_registry(policy)
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
         importlib.import_module("preopen.serving.server")
-        _announce(registry, policy, spawn=spawn)
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
-        anyio.run(_serve, launcher, registry, policy, around, backend_options=loop)
+        announce = partial(_announce, launcher, registry, policy, spawn=spawn)
+        anyio.run(_serve, launcher, registry, policy, around, announce, backend_options=loop)
     except KeyboardInterrupt:  # before there was a loop that hears of signals
         pass
     finally:
@@ -71,7 +76,11 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
 
 
 async def _serve(
-    launcher: Launcher, registry: Registry, policy: Policy, around: Surroundings
+    launcher: Launcher,
+    registry: Registry,
+    policy: Policy,
+    around: Surroundings,
+    announce: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     # Not at the top: every other verb would wait for it, and so would the zygote.
     from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
@@ -81,6 +90,7 @@ async def _serve(
         invoke = Invoker(pool=pool, policy=policy)
         server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
+        tasks.start_soon(announce)
         tasks.start_soon(_prepare_all, pool, registry)
         await serve_stdio(server)
         tasks.cancel_scope.cancel()
@@ -100,19 +110,29 @@ async def _prepare_all(pool: Pool, registry: Registry) -> None:
             await pool.prepare(tool.source)
         except (PreopenError, LaunchError) as error:
             warn(f"preopen: {tool.name}: {error}")
-    for layer, why in pool.launcher.missing.items():
-        warn(f"preopen: a wall is missing on this machine: {layer}: {why}")
 
 
-def _announce(registry: Registry, policy: Policy, *, spawn: bool) -> None:
-    """Say in one line what is served, then each refusal."""
+async def _announce(launcher: Launcher, registry: Registry, policy: Policy, *, spawn: bool) -> None:
+    """Say in one line what is served, then each refusal; once a process has said what wall it has.
+
+    Nobody waits for this: the server answers meanwhile.
+    """
+    try:
+        with anyio.move_on_after(LAUNCH_SECONDS):
+            await launcher.greeted.wait()
+    finally:  # a client that leaves at once leaves a line, too
+        _say_start(launcher, registry, policy, spawn=spawn)
+
+
+def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn: bool) -> None:
     parts = [
         f"preopen {__version__}",
         f"workspace {policy.workspace or 'none'}",
         f"tools: {len(registry.tools)} offered, {len(registry.refused)} refused",
+        describe_wall(launcher),
     ]
     if os.geteuid() == 0:
-        parts.append(f"started by root: cells run as {_name_of(owner_of_cells(policy))}")
+        parts.append(f"started by {describe_owner(policy)}")
     parts += ["a fresh process for every call"] if spawn else []
     warn("; ".join(parts))
     if policy.workspace_problem:
@@ -122,14 +142,13 @@ def _announce(registry: Registry, policy: Policy, *, spawn: bool) -> None:
             warn(f"preopen: {tool.name} is refused: {fault}")
 
 
-def _name_of(owner: str) -> str:
-    if not owner:
-        return "root without its capabilities"
-    try:
-        name = f"{pwd.getpwuid(int(owner.partition(':')[0])).pw_name} ({owner})"
-    except KeyError:
-        name = owner
-    return f"{name}, who owns the workspace"
+def describe_wall(launcher: Launcher) -> str:
+    """Return in a few words which wall the cells have, as far as one of them has said it."""
+    if not launcher.greeted.is_set():
+        return "wall: not known yet"
+    if launcher.missing:
+        return f"wall: without {', '.join(launcher.missing)} (`preopen doctor` says why)"
+    return f"wall: all {len(launcher.layers)} layers"
 
 
 def _show_entries(entries: tuple[Entry, ...], policy: Policy, *, as_json: bool) -> None:

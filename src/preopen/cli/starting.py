@@ -1,6 +1,7 @@
 """From a policy to a running Invoker: who the cells are, where compiled binaries lie."""
 
 import os
+import pwd
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,11 +30,30 @@ def owner_of_cells(policy: Policy) -> str:
     return f"{about.st_uid}:{about.st_gid}" if about.st_uid else ""
 
 
+def describe_owner(policy: Policy) -> str:
+    """Return who we are and, where it is somebody else, who the cells are."""
+    uid = os.geteuid()
+    if uid:
+        return f"{_name_of(uid)}, and so are the cells"
+    owner = owner_of_cells(policy)
+    if not owner:
+        return "root: cells run as root without its capabilities"
+    name = _name_of(int(owner.partition(":")[0]))
+    return f"root: cells run as {name} ({owner}), who owns the workspace"
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
 def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
     """Return a launcher that warms already. Call it on the main thread, before long imports."""
     forks = sys.platform == "linux" and not spawn
     kind = ZygoteLauncher if forks else SpawnLauncher
-    launcher = kind(owner=owner_of_cells(policy))
+    launcher = kind(owner=owner_of_cells(policy), required=policy.required_layers)
     launcher.start()
     return launcher
 

@@ -16,7 +16,7 @@ def read_surroundings() -> Surroundings:
     """Return what the policy may be told about this process's surroundings.
 
     Raises:
-        PlatformError: the current folder is gone.
+        PlatformError: the current folder is gone, or nobody knows the home folder.
 
     """
     try:
@@ -25,9 +25,15 @@ def read_surroundings() -> Surroundings:
         found = f"cannot be opened: {error.strerror}"
         fault = Fault(place="the current folder", found=found, write="cd to a folder that exists")
         raise PlatformError(fault) from error
+    try:
+        home = str(Path("~").expanduser())
+    except RuntimeError as error:
+        found = "HOME is not set, and this user has no entry in the system's list of users"
+        fault = Fault(place="the home folder", found=found, write="set HOME to a folder of yours")
+        raise PlatformError(fault) from error
     return Surroundings(
         cwd=cwd,
-        home=str(Path("~").expanduser()),
+        home=home,
         config_dir=_folder("XDG_CONFIG_HOME", user_config_dir),
         state_dir=_folder("XDG_STATE_HOME", user_state_dir),
         cache_dir=_folder("XDG_CACHE_HOME", user_cache_dir),

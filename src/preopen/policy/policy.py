@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
+from preopen.layer import Layer
 from preopen.level import PermissionLevel
 
 
@@ -24,8 +25,9 @@ class Policy:
     write (then every tool that needs it is refused). `own_paths` are preopen's own folders and
     files (configuration, state, cache, policy file): no writable grant may touch them.
     `environment` holds the values of the host variables that the operator listed and that are set.
-    `ceilings` are limits by manifest key, in the fields' units of `Limits`. `origins` says for each
-    key of `preopen.toml`, dotted, where its value came from: "default", "--flag" or a file's path.
+    `ceilings` are limits by manifest key, in the fields' units of `Limits`. No cell runs anything
+    on a machine that lacks one of `required_layers`. `origins` says for each key of `preopen.toml`,
+    dotted, where its value came from: "default", "--flag" or a file's path.
     """
 
     workspace: str | None
@@ -40,6 +42,7 @@ class Policy:
     ceilings: Mapping[str, int] = field(default_factory=lambda: dict(CEILINGS))
     cells: int = DEFAULT_CELLS
     calls_per_cell: Mapping[str, int] = field(default_factory=dict)
+    required_layers: frozenset[Layer] = frozenset()
     own_paths: tuple[str, ...] = ()
     home: str = "/"
     origins: Mapping[str, str] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from preopen.document import (
     shown,
 )
 from preopen.errors import Fault, PolicyError
+from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.schema import Validator, compile_schema
@@ -49,6 +50,7 @@ class Flags:
     without: tuple[str, ...] = ()
     folders: Mapping[str, str] = field(default_factory=dict)
     policy_file: str | None = None
+    require_wall: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ class _Loader:
             ceilings=ceilings,
             cells=cells,
             calls_per_cell=self._calls_per_cell(),
+            required_layers=self._required_layers(),
             own_paths=self._own_paths(),
             home=os.path.realpath(self.around.home),
             origins=self.origins,
@@ -316,6 +319,12 @@ class _Loader:
                 self._fault(self.file, "cells", found, "write one such as [cells.hash]")
             calls[name] = table["calls_per_cell"]
         return calls
+
+    def _required_layers(self) -> frozenset[Layer]:
+        written = self.document.get("wall", {}).get("require", ())
+        flag = bool(self.flags.require_wall) and "--require-wall"
+        self._origin("wall.require", flag=flag, both=True)
+        return layers_named([*written, *self.flags.require_wall])
 
     def _own_paths(self) -> tuple[str, ...]:
         folders = [self.around.config_dir, self.around.state_dir, self.around.cache_dir]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, assert_never
 
 from preopen.capability import Access
-from preopen.sandbox.layer import Layer
+from preopen.layer import Layer
 from preopen.sandbox.syscalls import call
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every machine

@@ -26,8 +26,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
+from preopen.layer import Layer
 from preopen.sandbox import landlock, netns, privileges, rlimits, seccomp
-from preopen.sandbox.layer import Layer
 from preopen.sandbox.seccomp import Sockets
 from preopen.wire.frames import Rule
 

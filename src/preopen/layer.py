@@ -1,6 +1,8 @@
-"""The names of the wall's layers, as receipts, `probe` and tests say them."""
+"""The layers of the wall, by the names that receipts, `preopen doctor` and an operator say."""
 
 import enum
+from collections.abc import Iterable
+from typing import Final
 
 
 class Layer(enum.StrEnum):
@@ -21,3 +23,20 @@ class Layer(enum.StrEnum):
     SECCOMP = "seccomp"
     UNDUMPABLE = "undumpable"
     RLIMITS = "rlimits"
+
+
+ALL: Final = "all"  # what an operator writes for every one of them
+LAYER_NAMES: Final = (ALL, *(layer.value for layer in Layer))
+
+
+def layers_named(names: Iterable[str]) -> frozenset[Layer]:
+    """Return the layers of these names, "all" being every one.
+
+    Raises:
+        ValueError: one of them is no layer's name.
+
+    """
+    found: set[Layer] = set()
+    for name in names:
+        found |= set(Layer) if name == ALL else {Layer(name)}
+    return frozenset(found)
