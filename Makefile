@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 10
+MIX ?= 50
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint wasm docs bench usefulness clean
+.PHONY: demo test lint wasm docs bench soak usefulness clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -30,6 +32,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+soak: $(READY)
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES) --mix $(MIX)
 
 # The one target that needs a package index: for a tokenizer, and for the code base of the tasks.
 usefulness: $(READY)
