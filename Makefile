@@ -2,12 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Of `make soak`, and for each of the five targets of `make fuzz`.
+MINUTES ?= 10
+MIX ?= 50
 READY := $(VENV)/.ready
 
-# For each target of `make fuzz`; five targets.
-MINUTES ?= 10
-
-.PHONY: demo test lint wasm docs bench fuzz usefulness clean
+.PHONY: demo test lint wasm docs bench soak fuzz usefulness clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -33,6 +33,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+soak: $(READY)
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES) --mix $(MIX)
 
 # This one and the next need a package index: for the engine, which finds inputs that `make test` replays.
 fuzz: $(READY)

@@ -28,7 +28,7 @@ def take_away(layer: str) -> None:
     numbers = table.read_numbers(table.REFUSED + table.CONDITIONAL, machine)
     number = {"landlock": _LANDLOCK_CREATE_RULESET, "namespaces": numbers["unshare"]}[layer]
     code = [
-        *seccomp._native_calls_only(machine),
+        *seccomp._known_calls_only(machine),
         *seccomp._if_call(number, [seccomp._answer(0x00050000 | ANSWERS[layer])]),
         seccomp._answer(seccomp._ALLOW),
     ]

@@ -70,9 +70,10 @@ class LineClient:
 
     async def write(self, data: bytes) -> None:
         """Write all of it, as the server takes it."""
-        while data:
+        rest = memoryview(data)
+        while rest:
             await anyio.wait_writable(self.to_server)
-            data = data[os.write(self.to_server, data[:4096]) :]
+            rest = rest[os.write(self.to_server, rest[:4096]) :]
 
     async def send(self, *messages: dict[str, Any]) -> None:
         """Write messages, a line each, in one go."""

@@ -17,6 +17,7 @@ from mcp_types import (
 )
 
 from preopen.serving.transports.framing import (
+    MAX_VALUES,
     Line,
     LineSplitter,
     Refused,
@@ -121,6 +122,28 @@ def test_a_request_that_is_nearly_json_is_refused_by_its_id(argument: bytes) -> 
 def test_json_that_is_no_message_is_an_invalid_request(line: bytes, found_id: object) -> None:
     """JSON-RPC 2.0 §5.1: -32600, with the id where it is readable."""
     assert refusal(line) == (INVALID_REQUEST, found_id)
+
+
+@pytest.mark.parametrize("value", [b"1", b"[]", b'"a"', b'"\\"[{,"', b'{"a":0}', b"[["])
+def test_a_line_of_too_many_values_is_refused(value: bytes) -> None:
+    """Ours: each takes thirty times its bytes in memory, and its time to be checked."""
+    assert refusal(b"[" + value + (b"," + value) * MAX_VALUES + b"]") == (INVALID_REQUEST, None)
+
+
+@pytest.mark.parametrize("text", [b",", b"[", b"{", b'\\",', b"\\\\,", b"a,\\n"])
+def test_what_stands_in_strings_is_no_value(text: bytes) -> None:
+    """Ours: a table of commas, or a program's source, is one value however long it is."""
+    texts = text * (2 * MAX_VALUES)
+    line = b'{"jsonrpc":"2.0","id":7,"method":"m","params":{"a":"%s","b":"%s"}}' % (texts, texts)
+    parsed = parse_line(line)
+    assert isinstance(parsed, JSONRPCRequest)
+    assert parsed.params == json.loads(line)["params"]
+
+
+@pytest.mark.timeout(5)
+def test_an_open_string_is_searched_once() -> None:
+    """Ours: were each of its quotes to look for an end anew, this line would take hours."""
+    assert refusal(b'{"a":"' + b'\\",' * 1_000_000) == (PARSE_ERROR, None)
 
 
 def test_a_long_line_is_refused_with_the_limit() -> None:

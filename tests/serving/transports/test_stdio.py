@@ -11,6 +11,7 @@ import pytest
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 
 from preopen.serving.transports.framing import MAX_LINE_BYTES
+from preopen.serving.transports.requests import TOO_MUCH
 from preopen.serving.transports.stdio import UNREAD_BYTES, serve_stdio, stdio_transport
 from serving.transports.lines import (
     INITIALIZE,
@@ -169,6 +170,25 @@ async def test_a_client_that_reads_nothing_is_not_served_without_bound() -> None
 async def _expect(client: LineClient, count: int) -> None:
     found = {(await client.read())["id"] for _ in range(count)}
     assert found == set(range(1, count + 1))
+
+
+@both_eras
+async def test_running_calls_hold_so_many_bytes_of_requests(era: str) -> None:
+    """Issue: bounded memory; a call that is taken back makes room like one that is answered."""
+    text = "x" * (15 << 20)
+    calls = Calls()
+    async with connected(calls, era=era) as client:
+        await client.send(*(call(n, "hang", era=era, text=text) for n in (1, 2, 3)))
+        refused = await client.read()
+        taken_back = {"requestId": 2}
+        await client.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": taken_back}
+        )
+        await calls.ended.wait()
+        await client.send(call(4, "echo", era=era, text=text))
+        answer = await client.read()
+    assert (refused["id"], refused["error"]["code"]) == (3, TOO_MUCH)
+    assert (answer["id"], text_of(answer)) == (4, text)
 
 
 @both_eras

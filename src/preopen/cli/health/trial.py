@@ -1,6 +1,7 @@
 """A module of ours through everything that a tool's call goes through: compiler, zygote, cell."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -172,7 +173,9 @@ async def _run(
 async def _compile() -> Line:
     """Really compile: what the cache holds already proves nothing about today's compiler."""
     try:
-        compiled = await compile_binary(_BINARY, _SAYS_FIT, _PLACE)
+        with tempfile.TemporaryFile() as out:
+            await compile_binary(_BINARY, _SAYS_FIT, _PLACE, out.fileno())
+            size = os.fstat(out.fileno()).st_size
     except (PreopenError, OSError) as error:
         return Line(
             section=SECTION,
@@ -181,5 +184,5 @@ async def _compile() -> Line:
             found=str(error).partition("; rebuild")[0],
             way_out=_REINSTALL,
         )
-    found = f"a process of its own made {len(compiled)} bytes of machine code"
+    found = f"a process of its own made {size} bytes of machine code"
     return Line(section=SECTION, name="compiler", state=State.OK, found=found)
