@@ -16,6 +16,7 @@ import anyio
 
 from bench.soak.client import Client, connected
 from bench.soak.grounds import Grounds, make_grounds
+from bench.soak.honest import ACTS
 from bench.soak.load import SAMPLE_S, WORKERS, Load
 from bench.soak.samples import family, living
 from bench.soak.verdict import Phase, judge
@@ -30,7 +31,7 @@ async def soak(grounds: Grounds, seconds: float, mix: float) -> tuple[Phase, Pha
     """Return what the two phases came to, and all that is wrong."""
     alone, mixed = Phase("alone"), Phase("beside hostile calls")
     async with connected(grounds) as client:
-        await _ready(client)
+        left = await _ready(client, grounds)
         sample_s = min(SAMPLE_S, seconds / 60)
         warm_up = Phase("warm-up")
         for phase, share, length in (
@@ -40,19 +41,21 @@ async def soak(grounds: Grounds, seconds: float, mix: float) -> tuple[Phase, Pha
         ):
             ends_at = time.monotonic() + length
             await Load(client, grounds, phase, share, ends_at, sample_s).run()
-        left = await _leave(client)
+        left += await _leave(client)
     log = grounds.log.read_text(errors="replace")
     if "incident" in log or "Traceback" in log:
         left.append(f"the server's log tells of a fault of its own: {log[-2000:]}")
     return alone, mixed, [*judge(alone, mixed, left=left), *warm_up.wrong]
 
 
-async def _ready(client: Client) -> None:
-    """Have every tool compiled: the first call of each waits for it."""
+async def _ready(client: Client, grounds: Grounds) -> list[str]:
+    """Have every tool compiled, for the first call of each waits for it; return what went wrong."""
     tools = (await client.ask("tools/list"))["result"]["tools"]
     for tool in tools:
         if "words" in tool["inputSchema"]["properties"]:
             await client.call(tool["name"], words=["print", "x"])
+    problems = [(name, await act(client, grounds, 0)) for name, _, act in ACTS]
+    return [f"before any load, {name}: {problem}" for name, problem in problems if problem]
 
 
 async def _leave(client: Client) -> list[str]:

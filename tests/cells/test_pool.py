@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -164,6 +165,26 @@ async def test_cells_that_were_forked_together_hold_one_socket_each(zygote_lab: 
 
     assert [1, 1, 1, 1] == [len(held) for held in sockets]
     assert 4 == len(set().union(*sockets))
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux has it")
+async def test_guest_that_computes_for_long_gives_way_and_one_that_waits_does_not(
+    lab: Lab, kind: str
+) -> None:
+    """Issue: honest calls beside endless ones take less than twice their time."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with anyio.fail_after(15):
+        async with anyio.create_task_group() as tasks:
+            for act in ("spin", "sleep"):
+                tasks.start_soon(partial(lab.run, probe(kind), act, "60000", tool=act))
+            running = lab.pool.turns._running
+            while len(running) < 2 or not any(cell.gave_way for cell in running):
+                await anyio.sleep(0.01)
+            nice = {
+                cell.gave_way: os.getpriority(os.PRIO_PROCESS, cell.pid) for cell in list(running)
+            }
+            tasks.cancel_scope.cancel()
+    assert nice == {True: min(own + 10, 19), False: own}
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has it")

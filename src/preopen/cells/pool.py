@@ -19,6 +19,7 @@ from preopen.cells.job import Job, Run, make_call
 from preopen.cells.launch import Launcher, SpawnLauncher, ZygoteLauncher
 from preopen.cells.permits import Full, Permits
 from preopen.cells.rate import Rates
+from preopen.cells.turns import Turns
 from preopen.cells.verdict import read_answer, read_end, read_usage
 from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
@@ -60,6 +61,7 @@ class Pool:
     permits: Permits
     spares: int = SPARES
     rates: Rates = field(default_factory=lambda: Rates(time.monotonic_ns))
+    turns: Turns = field(default_factory=Turns)
     _spare: deque[Cell] = field(default_factory=deque)
     _bound: deque[tuple[str, Cell]] = field(default_factory=deque)
     _wanted: anyio.Event = field(default_factory=anyio.Event)
@@ -106,7 +108,7 @@ class Pool:
     async def _run_in(self, cell: Cell, job: Job) -> Run:
         started, answer = time.perf_counter(), None
         try:
-            with anyio.move_on_after(job.limits.wall_time_ms / 1000):
+            with self.turns.of(cell), anyio.move_on_after(job.limits.wall_time_ms / 1000):
                 answer = await self._ask(cell, job)
             if answer is not None:
                 outcome, usage = read_answer(answer, job), read_usage(answer, job.limits)
@@ -190,7 +192,7 @@ class Pool:
         """
         cell.calls_left -= 1
         fit = answer is not None and answer.end in _MAY_GO_ON
-        if job.binding is None or not fit or cell.calls_left < 1:
+        if job.binding is None or not fit or cell.gave_way or cell.calls_left < 1:
             cell.close()
             return
         self._bound.append((job.binding.identity, cell))
@@ -227,6 +229,7 @@ async def open_pool(
         launcher.tasks = tasks
         pool = Pool(launcher, cache, Permits(cells), spares)
         tasks.start_soon(pool.keep_spares)
+        tasks.start_soon(pool.turns.keep)
         try:
             yield pool
         finally:
