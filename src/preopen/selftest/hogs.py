@@ -55,7 +55,8 @@ def _time() -> list[Row]:
         judge = ended("TimedOut", "wall_time")
         return _row(name, tries, ask, judge, *stops, control=ends, allowed=quick, who=who)
 
-    cpu = Ask(words=("spin", "2600"), limits={"wall_time": "10s", "cpu_time": "1s"})
+    # Long enough that a busy machine gives it a second; a quiet one ends it after that.
+    cpu = Ask(words=("spin", "8000"), limits={"wall_time": "30s", "cpu_time": "1s"})
     both = (Stop.WALL_TIME, Stop.RLIMITS)
     return [
         row("spin", "compute without end", "spin", "2600", stops=both),
