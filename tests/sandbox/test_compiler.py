@@ -94,7 +94,7 @@ def test_every_layer_that_this_machine_has_is_up() -> None:
 def test_the_real_compiler_is_walled_before_it_reads_and_before_it_has_threads() -> None:
     """Issue: the wall stands before a byte of the binary is looked at."""
     with subprocess.Popen(
-        command_for(COMPILER, str(os.getpid()), "module", str(1 << 20)),
+        command_for(COMPILER, str(os.getpid()), "module", str(1 << 20), ""),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
