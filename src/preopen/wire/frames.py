@@ -323,8 +323,7 @@ def _expect(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 -
         raise FrameError(msg)
     # Python's JSON knows NaN and integers of 4300 digits, on which arithmetic raises elsewhere.
     if isinstance(value, (int, float)) and not -_MOST < value < _MOST:
-        msg = "a number is out of range"
-        raise FrameError(msg)
+        raise FrameError("a number is out of range")
     return value
 
 
