@@ -34,15 +34,16 @@ def describe_owner(policy: Policy) -> str:
     """Return who we are and, where it is somebody else, who the cells are."""
     uid = os.geteuid()
     if uid:
-        return f"{_name_of(uid)}, and so are the cells"
+        return f"{name_of(uid)}, and so are the cells"
     owner = owner_of_cells(policy)
     if not owner:
         return "root: cells run as root without its capabilities"
-    name = _name_of(int(owner.partition(":")[0]))
+    name = name_of(int(owner.partition(":")[0]))
     return f"root: cells run as {name} ({owner}), who owns the workspace"
 
 
-def _name_of(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """Return a user's name, or what stands for one that the system has no name for."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

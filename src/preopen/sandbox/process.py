@@ -9,6 +9,14 @@ from contextlib import suppress
 from preopen.sandbox.privileges import tie_to_parent
 
 
+def begin_for_cells(parent: int, owner: str) -> None:
+    """Begin as a zygote or a spawned cell does: tied to the server, and as who the cells are."""
+    end_with_parent(parent)
+    ignore_signals()
+    only_write_errors()  # before it is another user, who may not open it
+    become(owner)
+
+
 def end_with_parent(parent: int) -> None:
     """Be killed when the parent ends; leave at once where it already has."""
     tie_to_parent(parent)

@@ -6,12 +6,7 @@ It loads what the server sends and then is a cell like any other, wall included 
 import os
 
 from preopen.sandbox.engine import Shelf
-from preopen.sandbox.process import (
-    become,
-    end_with_parent,
-    ignore_signals,
-    only_write_errors,
-)
+from preopen.sandbox.process import begin_for_cells
 from preopen.sandbox.wall import probe_layers
 from preopen.sandbox.zygote import greeting, start_cell
 from preopen.wire.channel import Channel, ChannelClosed, open_channel
@@ -22,10 +17,7 @@ from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 def main(arguments: list[str]) -> None:
     """Be one cell: `arguments` are the channel's descriptor, the server's pid, `uid:gid` or ""."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
-    end_with_parent(server)
-    ignore_signals()
-    only_write_errors()  # before it is another user, who may not open it
-    become(owner)
+    begin_for_cells(server, owner)
     channel = open_channel(descriptor)
     missing = {layer: why for layer, why in probe_layers().items() if why}
     shelf = Shelf()

@@ -15,13 +15,7 @@ from typing import NoReturn
 from preopen.sandbox.cell import RunGuest, rehearse_alone, run_guest, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.privileges import forbid_dumps
-from preopen.sandbox.process import (
-    become,
-    end_with_parent,
-    ignore_signals,
-    only_write_errors,
-    stay_on_one_cpu,
-)
+from preopen.sandbox.process import begin_for_cells, stay_on_one_cpu
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
 from preopen.wire.frames import (
@@ -199,10 +193,7 @@ def leave_without_wall(what: str, error: WallError) -> NoReturn:
 def main(arguments: list[str], run: RunGuest = run_guest) -> None:
     """Be the zygote: `arguments` are the channel's descriptor, the server's pid, `uid:gid`."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
-    end_with_parent(server)
-    ignore_signals()
-    only_write_errors()  # before it is another user, who may not open it
-    become(owner)
+    begin_for_cells(server, owner)
     missing = {layer: why for layer, why in probe_layers().items() if why}
     try:
         inherited = Wall.raise_for_children(missing)

@@ -1,7 +1,6 @@
 """What the operator said → lines: policy file, workspace, tools, the client's entry."""
 
 import os
-import pwd
 import shlex
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Final
 
 from preopen.cli.clients import own_command, serve_arguments
 from preopen.cli.health.line import Line, State, lines_of
-from preopen.cli.starting import owner_of_cells
+from preopen.cli.starting import name_of, owner_of_cells
 from preopen.errors import PolicyError
 from preopen.level import PermissionLevel
 from preopen.policy.policy import Policy
@@ -53,7 +52,7 @@ def _workspace(policy: Policy) -> Line:
         state = State.FAIL if named else State.WARN
         return Line(section=SECTION, name="workspace", state=state, found=found, way_out=write)
     owner = Path(policy.workspace).stat()
-    place = f"{policy.workspace}, of {_user(owner.st_uid)}"
+    place = f"{policy.workspace}, of {name_of(owner.st_uid)}"
     if owner_of_cells(policy):
         return Line(section=SECTION, name="workspace", state=State.OK, found=place)
     if not os.access(policy.workspace, os.R_OK | os.X_OK):
@@ -73,13 +72,6 @@ def _workspace(policy: Policy) -> Line:
             way_out="write --allow read-only, or --workspace FOLDER, one that is yours",
         )
     return Line(section=SECTION, name="workspace", state=State.OK, found=place)
-
-
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
 
 
 def _tools(policy: Policy) -> Iterator[Line]:
