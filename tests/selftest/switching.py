@@ -8,24 +8,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
-import wasmtime
 
 from preopen.cells import start as starting
 from preopen.layer import Layer
-from preopen.sandbox import context, engine, zygote
+from preopen.sandbox import zygote
 from preopen.sandbox.wall import probe_layers
 from preopen.selftest import native as selftest_native
 from preopen.selftest.asking import LAYERS, Stop
 from preopen.tool.result import Reply, TextBlock
-from promises import outside
-from promises.patching import Mutant, disable
+from promises import inside, outside
+from promises.patching import Mutant, SetAttribute, disable
 
 _ENTRY: Final = """\
 from selftest.switching import be_zygote
@@ -47,7 +46,7 @@ def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
     """Be a zygote without what is off."""
     stops = {Stop(each) for each in off}
     for stop in stops & _IN_CELLS.keys():
-        _IN_CELLS[stop]()
+        _disable(stop, _IN_CELLS[stop], setattr)
     layers = {Layer(stop.value): "off for a test" for stop in stops & LAYERS}
     vars(zygote)["probe_layers"] = lambda: probe_layers() | layers
     if native or Stop.WASI in stops:
@@ -56,50 +55,12 @@ def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
         zygote.main(arguments)
 
 
-def _no_store_limits() -> None:
-    type.__setattr__(wasmtime.Store, "set_limits", lambda *_, **__: None)
-
-
-def _one_stack() -> None:
-    original = engine.make_engine
-    vars(engine)["make_engine"] = lambda _stack_bytes, **more: original(2 << 20, **more)
-
-
-def _keep_all_stdout() -> None:
-    type.__setattr__(context.Streams, "write_stdout", _append("stdout"))
-
-
-def _keep_all_stderr() -> None:
-    type.__setattr__(context.Streams, "write_stderr", _append("_stderr"))
-
-
-def _append(name: str) -> Callable[[Any, bytes], None]:
-    def write(streams: Any, data: bytes) -> None:
-        setattr(streams, name, getattr(streams, name) + data)
-
-    return write
-
-
-def _keep_sockets() -> None:
-    type.__setattr__(zygote.Zygote, "_forget_the_server", lambda _: None)
-
-
-_IN_CELLS: Final[dict[Stop, Callable[[], None]]] = {
-    Stop.STORE: _no_store_limits,
-    Stop.STACK: _one_stack,
-    Stop.STDOUT: _keep_all_stdout,
-    Stop.STDERR: _keep_all_stderr,
-    Stop.OWN_SOCKET: _keep_sockets,
-}
-
-
 @contextmanager
 def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str]]:
     """Switch off what the server does, and give the entries of two zygotes: guests', native."""
     with pytest.MonkeyPatch.context() as patch:
         for stop in off:
-            for enforcer, mutant in _IN_SERVER.get(stop, {}).items():
-                disable(enforcer, stop.value, {enforcer: mutant}, patch.setattr)
+            _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
         if Stop.START in off:
             patch.setattr(starting, "subprocess", _inheriting())
         patch.setattr(sys, "path", [str(folder), *sys.path])
@@ -150,11 +111,27 @@ def _tail(_original: Any, _key: str) -> object:
     return lambda stderr: [stderr.decode()]
 
 
+def _disable(stop: Stop, mutants: Mapping[str, Mutant], set_attribute: SetAttribute) -> None:
+    for enforcer in mutants:
+        disable(enforcer, stop.value, mutants, set_attribute)
+
+
+def _does_nothing(_original: Any, _key: str) -> object:
+    return lambda *_, **__: None
+
+
 def _promised(enforcer: str) -> dict[str, Mutant]:
     """Return the mutant that the promises' tests have for an enforcer."""
-    return {enforcer: outside.MUTANTS[enforcer]}
+    return {enforcer: (inside.MUTANTS | outside.MUTANTS)[enforcer]}
 
 
+_IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
+    Stop.STORE: {"wasmtime:Store.set_limits": _does_nothing},
+    Stop.STACK: _promised("preopen.sandbox.engine:make_engine"),
+    Stop.STDOUT: _promised("preopen.sandbox.context:Streams.write_stdout"),
+    Stop.STDERR: _promised("preopen.sandbox.context:Streams.write_stderr"),
+    Stop.OWN_SOCKET: {"preopen.sandbox.zygote:Zygote._forget_the_server": _does_nothing},
+}
 _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
     Stop.ARGUMENTS: _promised("preopen.policy.narrow:narrow"),
     Stop.FRESH_CELL: _promised("preopen.serving.invocation:Invoker._binding"),

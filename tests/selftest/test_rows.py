@@ -24,13 +24,13 @@ PAIRS = [(section, row) for section, rows in ROWS.items() for row in rows]
 IDS = [row.id for _, row in PAIRS]
 
 
-def run(rows: list[tuple[Section, Row]], guests: str, native: str, caches: Path) -> list[Result]:
+def run(rows: list[Row], guests: str, native: str, caches: Path) -> list[Result]:
     """Return what these rows come to in cells of these zygotes."""
 
     async def fight_them(top: Path) -> list[Result]:
         cache = Cache(caches / "cache", caches / "state" / "cache.key", compile_binary)
         async with open_camp(top, cache, guests=guests, native=native) as camp:
-            return [await fight(camp, section, row) for section, row in rows]
+            return [await fight(camp, row) for row in rows]
 
     with TemporaryDirectory(prefix="preopen sélftest ") as folder:
         return anyio.run(fight_them, Path(folder).resolve())
@@ -39,15 +39,18 @@ def run(rows: list[tuple[Section, Row]], guests: str, native: str, caches: Path)
 @pytest.fixture(scope="module")
 def whole(cache_folder: Path) -> dict[str, Result]:
     """Return what every row comes to with nothing off."""
-    return {result.row.id: result for result in run(PAIRS, ZYGOTE, NATIVE, cache_folder)}
+    return {
+        result.row.id: result
+        for result in run([row for _, row in PAIRS], ZYGOTE, NATIVE, cache_folder)
+    }
 
 
 @pytest.fixture(scope="module")
 def without(cache_folder: Path) -> dict[str, Result]:
     """Return what every row comes to with all that stops it off."""
-    alike: dict[tuple[Stop, ...], list[tuple[Section, Row]]] = defaultdict(list)
-    for section, row in PAIRS:
-        alike[row.stopped_by].append((section, row))
+    alike: dict[tuple[Stop, ...], list[Row]] = defaultdict(list)
+    for _, row in PAIRS:
+        alike[row.stopped_by].append(row)
     results: list[Result] = []
     for off, rows in alike.items():
         with TemporaryDirectory() as folder, switched_off(off, Path(folder)) as entries:

@@ -82,7 +82,7 @@ class _Table:
     """Rows as they come: the widths are known before, for what is tried is."""
 
     def __init__(self, rows: list[Row]) -> None:
-        self._name = max(len(_name(row)) for row in rows)
+        self._name = max(len(row.name) for row in rows)
         self._who = max(len(row.who.value) for row in rows)
         self._stops = max(len(", ".join(row.stopped_by)) for row in rows)
         self._section: Section | None = None
@@ -90,22 +90,18 @@ class _Table:
     def lines(self, result: Result) -> Iterator[str]:
         """Yield a result's line, behind its section's heading, and what went wrong."""
         row = result.row
-        if result.section is not self._section:
-            self._section = result.section
+        if row.section is not self._section:
+            self._section = row.section
             columns = ("attack".ljust(self._name), "tried by".ljust(self._who))
-            yield f"\n{result.section}\n        {'  '.join(columns)}  stopped by"
+            yield f"\n{row.section}\n        {'  '.join(columns)}  stopped by"
         state = "pass" if result.passed else "FAIL"
         stops = ", ".join(result.stopped_by) or "nothing that this machine has"
-        name, who = _name(row).ljust(self._name), row.who.value.ljust(self._who)
+        name, who = row.name.ljust(self._name), row.who.value.ljust(self._who)
         yield f"  {state}  {name}  {who}  {stops.ljust(self._stops)}  {row.tries}"
         if not result.attack.holds:
             yield f"        the attack was not stopped: {result.attack.saw}"
         if not result.control.holds:
             yield f"        its control does not work ({row.control}): {result.control.saw}"
-
-
-def _name(row: Row) -> str:
-    return row.id.partition("/")[2]
 
 
 def _summary(results: list[Result], seconds: float) -> str:
@@ -120,7 +116,7 @@ def _to_json(result: Result) -> JsonValue:
     row = result.row
     return {
         "id": row.id,
-        "section": result.section.value,
+        "section": row.section.value,
         "tries": row.tries,
         "tried_by": row.who.value,
         "stopped_by": [stop.value for stop in result.stopped_by],

@@ -50,7 +50,7 @@ def _row(
         tries=tries,
         who=who,
         stopped_by=stops,
-        attack=by(attack, refused(len(attack.words) // 2 or 1, secret=SECRET), before),
+        attack=by(attack, refused(len(attack.words) // 2 or 1), before),
         control=control,
         allowed=by(allowed, done(works), before),
     )
@@ -163,19 +163,17 @@ def _narrowed() -> list[Row]:
 
 
 def _writing() -> list[Row]:
-    rows = []
-    for verb, (thing, name, stops) in _VERBS.items():
-        rows.append(
-            _row(
-                f"read-only-{verb}",
-                f"{name} where only reading is granted",
-                Ask(words=(verb, thing), grant=READ),
-                Ask(words=(verb, thing), grant=WRITE),
-                stops=stops,
-                control="it is done where writing is granted",
-            )
+    return [
+        _row(
+            f"read-only-{verb}",
+            f"{name} where only reading is granted",
+            Ask(words=(verb, thing), grant=READ),
+            Ask(words=(verb, thing), grant=WRITE),
+            stops=stops,
+            control="it is done where writing is granted",
         )
-    return rows
+        for verb, (thing, name, stops) in _VERBS.items()
+    ]
 
 
 def _planting() -> list[Row]:
@@ -216,35 +214,28 @@ def _planting() -> list[Row]:
 
 def _moving() -> list[Row]:
     two = WRITE + DOCS
-    named = "a second name is given inside of the granted folder"
+
+    def move(name: str, tries: str, thing: str) -> Row:
+        inside = Ask(words=("move", "b.txt>sub/moved.txt"), grant=two)
+        control = "a file moves within the folder granted to write"
+        return _row(name, tries, Ask(words=("move", thing), grant=two), inside, control=control)
+
+    def bind(name: str, tries: str, thing: str, grant: str) -> Row:
+        inside = Ask(words=("bind", "a.txt>sub/mine.txt"), grant=grant)
+        control = "a second name is given inside of the granted folder"
+        return _row(name, tries, Ask(words=("bind", thing), grant=grant), inside, control=control)
+
+    stolen, planted = "@docs/d.txt>stolen.txt", "a.txt>@docs/planted.txt"
+    kept = "give a file granted to read a name where writing is granted"
     return [
-        _row(
-            "rename-in",
-            "move a file out of a folder granted to read",
-            Ask(words=("move", "@docs/d.txt>stolen.txt"), grant=two),
-            Ask(words=("move", "b.txt>sub/moved.txt"), grant=two),
-            control="a file moves within the folder granted to write",
-        ),
-        _row(
-            "rename-out",
-            "move a file into a folder granted to read",
-            Ask(words=("move", "a.txt>@docs/planted.txt"), grant=two),
-            Ask(words=("move", "b.txt>sub/moved.txt"), grant=two),
-            control="a file moves within the folder granted to write",
-        ),
-        _row(
-            "hard-link-in",
-            "give a file granted to read a name where writing is granted",
-            Ask(words=("bind", "@docs/d.txt>mine.txt"), grant=two),
-            Ask(words=("bind", "a.txt>sub/mine.txt"), grant=two),
-            control=named,
-        ),
-        _row(
+        move("rename-in", "move a file out of a folder granted to read", stolen),
+        move("rename-out", "move a file into a folder granted to read", planted),
+        bind("hard-link-in", kept, "@docs/d.txt>mine.txt", two),
+        bind(
             "hard-link-outside",
             "give a file outside a name inside",
-            Ask(words=("bind", "../secret.txt>mine.txt"), grant=WRITE),
-            Ask(words=("bind", "a.txt>sub/mine.txt"), grant=WRITE),
-            control=named,
+            "../secret.txt>mine.txt",
+            WRITE,
         ),
     ]
 

@@ -27,6 +27,7 @@ from preopen.selftest.wire import call_over_wire
 from preopen.serving.invocation import Answer, Invoker
 from preopen.serving.loading import builtin_folder, load_tool
 from preopen.serving.registry import Tool
+from preopen.serving.transports.descriptors import borrowed
 from preopen.tool.parsing import parse_manifest
 
 NATIVE: Final = "preopen.selftest.native"
@@ -145,10 +146,10 @@ class Camp:
 
 @asynccontextmanager
 async def open_camp(
-    top: Path, cache: Cache, *, guests: str = ZYGOTE, native: str = NATIVE, owner: str = ""
+    top: Path, cache: Cache, *, guests: str = ZYGOTE, native: str = NATIVE
 ) -> AsyncIterator[Camp]:
     """Open both pools. Entry points are parameters for tests, which switch walls off in them."""
-    launchers = [ZygoteLauncher(entry=entry, owner=owner) for entry in (guests, native)]
+    launchers = [ZygoteLauncher(entry=entry) for entry in (guests, native)]
     with _worth_stealing(top):
         for launcher in launchers:
             launcher.start()
@@ -173,11 +174,8 @@ def _worth_stealing(top: Path) -> Iterator[None]:
             stack.callback(os.close, descriptor)
             if number > 1:
                 os.set_inheritable(descriptor, True)
-                continue
-            before = os.dup(number)
-            stack.callback(os.close, before)
-            stack.callback(os.dup2, before, number)
-            os.dup2(descriptor, number)
+            else:
+                stack.enter_context(borrowed(number, descriptor))
         yield
 
 

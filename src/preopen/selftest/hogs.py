@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 
 import anyio
 
-from preopen.selftest.asking import SECRET, Ask, Seen, Stop, Who
+from preopen.selftest.asking import Ask, Seen, Stop, Who
 from preopen.selftest.files import READ, WRITE
 from preopen.selftest.ground import Camp, Ground
 from preopen.selftest.judging import Judge, counted, done, ended, refused, says
@@ -85,6 +85,8 @@ def _time() -> list[Row]:
 
 SMALL: Final = {"memory": "64MiB"}
 LARGE: Final = {"memory": "768MiB"}
+ROOM: Final = {"output": "64KiB", "stderr": "16KiB"}
+FITS: Final = by(Ask(words=("pour", "32"), limits=ROOM), done())
 _MEMORY: Final = (Stop.STORE, Stop.RLIMITS)
 
 
@@ -120,7 +122,7 @@ def _grown() -> list[Row]:
             "grow",
             "grow its memory past the limit",
             Ask(words=("grow", "200"), limits=SMALL),
-            refused(secret=SECRET),
+            refused(),
             *_MEMORY,
             control="it grows under a larger one",
             allowed=by(Ask(words=("grow", "200"), limits=LARGE), done("200")),
@@ -139,7 +141,7 @@ def _grown() -> list[Row]:
             "native-grow",
             "take memory from the system",
             Ask(words=("grow", "200"), limits=SMALL),
-            refused(secret=SECRET),
+            refused(),
             Stop.RLIMITS,
             control="native code gets what was granted",
             allowed=by(Ask(words=("grow", "64"), limits=SMALL), done()),
@@ -171,8 +173,6 @@ def _tables_and_stack() -> list[Row]:
 
 def _output() -> list[Row]:
     both = (Stop.STDOUT, Stop.FRAME)
-    room = {"output": "64KiB", "stderr": "16KiB"}
-    small = by(Ask(words=("pour", "32"), limits=room), done())
     whole = "what fits is returned whole"
     over = ended("OutputOverflow", "output")
 
@@ -180,35 +180,34 @@ def _output() -> list[Row]:
         _row(
             "flood-stdout",
             "write more to stdout than the limit",
-            Ask(words=("pour", "3000"), limits=room),
+            Ask(words=("pour", "3000"), limits=ROOM),
             over,
             *both,
             control=whole,
-            allowed=small,
+            allowed=FITS,
         ),
         _row(
             "drip",
             "write it a byte at a time",
-            Ask(words=("drip", "96"), limits=room),
+            Ask(words=("drip", "96"), limits=ROOM),
             over,
             *both,
             control=whole,
-            allowed=small,
+            allowed=FITS,
         ),
         _row(
             "flood-both",
             "write to both streams",
-            Ask(words=("pour-stderr", "3000", "pour", "3000"), limits=room),
+            Ask(words=("pour-stderr", "3000", "pour", "3000"), limits=ROOM),
             over,
             *both,
             control=whole,
-            allowed=small,
+            allowed=FITS,
         ),
     ]
 
 
 def _kept() -> list[Row]:
-    room = {"output": "64KiB", "stderr": "16KiB"}
     return [
         _row(
             "flood-stderr",
@@ -224,11 +223,11 @@ def _kept() -> list[Row]:
         _row(
             "overrun",
             "answer with more than the limit, past all counting in the cell",
-            Ask(words=("overrun", "3000"), limits=room),
+            Ask(words=("overrun", "3000"), limits=ROOM),
             ended("OutputOverflow", "output"),
             Stop.FRAME,
             control="an answer that fits is taken",
-            allowed=by(Ask(words=("pour", "32"), limits=room), done()),
+            allowed=FITS,
             who=Who.NATIVE,
         ),
     ]
@@ -275,7 +274,7 @@ def _machine() -> list[Row]:
             f"native-{name}",
             tries,
             Ask(words=(act, thing), grant=READ),
-            refused(secret=SECRET),
+            refused(),
             *stops,
             control="native code may compute, and read what was granted",
             allowed=by(Ask(words=("spin", "1", "read", "a.txt"), grant=READ), done("this is a")),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from preopen.selftest.asking import Seen
+from preopen.selftest.asking import SECRET, Seen
 from preopen.serving.invocation import Answer
 from preopen.tool.result import TextBlock
 
@@ -24,14 +24,14 @@ def shown(answer: Answer) -> str:
     return f"{answer.receipt.outcome}: {first[:SHOWN]}"
 
 
-def refused(acts: int = 1, *, secret: str) -> Judge:
+def refused(acts: int = 1) -> Judge:
     """Look that every act was tried and none was done; the secret is nowhere."""
 
     def judge(answer: Answer) -> Seen:
         text = said(answer)
         lines = text.splitlines()
         tried = answer.receipt.outcome == "Returned" and len(lines) == acts
-        stopped = tried and not any(": done" in line for line in lines) and secret not in text
+        stopped = tried and not any(": done" in line for line in lines) and SECRET not in text
         return Seen(holds=stopped, saw=shown(answer))
 
     return judge

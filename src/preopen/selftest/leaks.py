@@ -5,7 +5,7 @@ from typing import Final
 from preopen.selftest.asking import SECRET, Ask, Seen, Stop, Who
 from preopen.selftest.files import BOTH, READ
 from preopen.selftest.ground import Camp, Ground
-from preopen.selftest.judging import done, refused, said, says, shown
+from preopen.selftest.judging import counted, done, refused, said, says, shown
 from preopen.selftest.row import Fight, Row, by, on_each
 
 VARIABLE: Final = '[environment]\nGIVEN = { from = "PREOPEN_SELFTEST" }\n'
@@ -13,6 +13,7 @@ NAMED: Final = (
     '[[directory]]\nhost = "${workspace}"\nguest = "/data"\naccess = "read"\nnarrow_to = "path"\n'
 )
 MARK: Final = "a-mark-of-this-test"
+READS: Final = by(Ask(words=("read", "a.txt"), grant=READ), done("this is a"))
 
 
 def _environment() -> list[Row]:
@@ -65,7 +66,6 @@ def _input() -> list[Row]:
 
 
 def _held() -> list[Row]:
-    reads = by(Ask(words=("read", "a.txt"), grant=READ), done("this is a"))
     return [
         Row(
             id="leaks/native-descriptors",
@@ -74,16 +74,16 @@ def _held() -> list[Row]:
             stopped_by=(Stop.START,),
             attack=by(Ask(words=("descriptors", "-")), says(": done", without=SECRET)),
             control="a granted file is read",
-            allowed=reads,
+            allowed=READS,
         ),
         Row(
             id="leaks/native-sockets",
             tries="hold a socket of another cell's, or of the zygote's",
             who=Who.NATIVE,
             stopped_by=(Stop.OWN_SOCKET,),
-            attack=by(Ask(words=("sockets", "-")), says("sockets -: done 1")),
+            attack=by(Ask(words=("sockets", "-")), counted(1, 1)),
             control="it answers by its own",
-            allowed=reads,
+            allowed=READS,
         ),
     ]
 
@@ -129,7 +129,6 @@ def _find_after(*, calls_per_cell: int) -> Fight:
 
 
 def _others() -> list[Row]:
-    reads = by(Ask(words=("read", "a.txt"), grant=READ), done("this is a"))
 
     def row(
         name: str, tries: str, words: tuple[str, str], *stops: Stop, who: Who = Who.GUESTS
@@ -139,9 +138,9 @@ def _others() -> list[Row]:
             tries=tries,
             who=who,
             stopped_by=stops,
-            attack=by(Ask(words=words, grant=READ), refused(secret=SECRET)),
+            attack=by(Ask(words=words, grant=READ), refused()),
             control="a granted file is read",
-            allowed=reads,
+            allowed=READS,
         )
 
     line = ("read", "/proc/@server/cmdline")

@@ -24,13 +24,22 @@ class Row:
     control: str
     allowed: Fight  # holds: it works
 
+    @property
+    def section(self) -> Section:
+        """What it is after: the first half of its id."""
+        return Section(self.id.partition("/")[0])
+
+    @property
+    def name(self) -> str:
+        """What it is called within its section: the second half."""
+        return self.id.partition("/")[2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """What a row came to on this machine. `stopped_by` is what there is of it here."""
 
     row: Row
-    section: Section
     stopped_by: tuple[Stop, ...]
     attack: Seen
     control: Seen

@@ -27,15 +27,15 @@ async def fight_all(camp: Camp, sections: frozenset[Section]) -> AsyncIterator[R
     for section, rows in ROWS.items():
         if section in sections:
             for row in rows:
-                yield await fight(camp, section, row)
+                yield await fight(camp, row)
 
 
-async def fight(camp: Camp, section: Section, row: Row) -> Result:
+async def fight(camp: Camp, row: Row) -> Result:
     """Return what one row comes to. Nothing that happens in it is raised."""
     attack = await _seen(row.attack, camp, row.who)
     control = await _seen(row.allowed, camp, row.who)
     here = tuple(stop for stop in row.stopped_by if stop not in LAYERS or stop.value in camp.layers)
-    return Result(row=row, section=section, stopped_by=here, attack=attack, control=control)
+    return Result(row=row, stopped_by=here, attack=attack, control=control)
 
 
 async def _seen(fight: Fight, camp: Camp, who: Who) -> Seen:
