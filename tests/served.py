@@ -79,13 +79,15 @@ class Site:
         return StdioServerParameters(command=command, args=arguments, env=self.env)
 
     @contextmanager
-    def serving(self, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+    def serving(
+        self, *words: str, stderr: int = subprocess.DEVNULL
+    ) -> Iterator["subprocess.Popen[bytes]"]:
         """Start the server with pipes, and end it whatever the test did."""
         with subprocess.Popen(
             self.command("serve", *words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             env=self.env,
         ) as process:
             try:

@@ -99,8 +99,8 @@ def _expect_schemas(manifest: Manifest) -> None:
 
 def _seeds() -> Iterator[bytes]:
     yield from (file.read_bytes() for file in sorted(_MANIFESTS.glob("*.toml")))
-    yield from (f"{_LEAST}{part}".encode() for part in _PARTS)
-    yield from (f"{_LEAST}{part}".encode() for part in (*_floods(), *_wrong()))
+    yield from (f"{LEAST}{part}".encode() for part in _PARTS)
+    yield from (f"{LEAST}{part}".encode() for part in (*_floods(), *_wrong()))
     yield b"manifest = 2"
     yield b"manifest = true"
     yield b'"a.b" = 1979-05-27T07:32:00Z'
@@ -142,7 +142,7 @@ def _wrong() -> Iterator[str]:
     yield "a" + ".a" * 70 + " = 1\n"
 
 
-_LEAST: Final = f"""\
+LEAST: Final = f"""\
 manifest = 1
 [tool]
 name = "t"

@@ -11,6 +11,7 @@ from mcp_types import JSONRPCResponse
 
 from fuzz.properties import expect_json_line
 from fuzz.target import Target
+from fuzz.targets.manifest import LEAST
 from preopen.errors import ManifestError
 from preopen.outcome import InvalidResult, JsonValue
 from preopen.schema import Validator, compile_schema
@@ -176,16 +177,7 @@ def _block(raw: bytes, media_type: str) -> JsonValue:
 
 
 _TOOL: Final = f"""\
-manifest = 1
-[tool]
-name = "t"
-title = "T"
-description = "D"
-level = "none"
-[binary]
-path = "t.wasm"
-sha256 = "{"ab" * 32}"
-[run]
+{LEAST}[run]
 stdout = {{stdout}}
 {{output}}
 """

@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,28 +88,15 @@ def memory(pid: int, key: str) -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith(key))
 
 
-@contextmanager
-def started(site: Site) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start the server; its stderr is a pipe that nobody reads, as some clients leave it."""
-    with subprocess.Popen(
-        site.command("serve"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=site.env,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 @asynccontextmanager
 async def attacked(
     site: Site, era: str = "legacy", *, within: float = 18
 ) -> AsyncIterator[Attacked]:
-    """Start a server and a client, which first makes honest calls."""
-    with started(site) as process, anyio.fail_after(within):
+    """Start a server and a client, which first makes honest calls.
+
+    The server's stderr is a pipe that nobody reads, as some clients leave it.
+    """
+    with site.serving(stderr=subprocess.PIPE) as process, anyio.fail_after(within):
         assert process.stdin is not None
         assert process.stdout is not None
         # Descriptors of their own: the client closes one, Popen closes its own.
@@ -373,7 +360,7 @@ async def test_a_log_that_nobody_reads_does_not_stop_the_server(site: Site, era:
 @both_eras
 async def test_calls_before_the_handshake_are_answered(site: Site, era: str) -> None:
     """Issue: in the older era with an error; the newer one has no handshake to wait for."""
-    with started(site) as process:
+    with site.serving(stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         first = call(1, "module", era=era, words=["print", "x"])

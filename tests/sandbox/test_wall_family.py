@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from preopen.sandbox.wall import Layer, Sockets
-from sandbox.wall_lab import alone, is_refusal, run, trial
+from sandbox.wall_lab import alone, each_alone, is_refusal, run, run_table, trial
 
 N, S, U = Layer.NAMESPACES, Layer.SECCOMP, Layer.UNDUMPABLE
 FILES, TCP, SCOPE = Layer.LANDLOCK, Layer.LANDLOCK_TCP, Layer.LANDLOCK_SCOPE
@@ -44,20 +44,13 @@ STOPPED_BY: dict[str, set[Layer]] = {
     "connection_to_a_sibling": {TCP},
     "abstract_socket_of_a_sibling": {SCOPE, S},
 }
-ALONE = [(a, layer) for a, layers in STOPPED_BY.items() for layer in Layer if layer in layers]
+ALONE = each_alone(STOPPED_BY)
 
 
 @cache
 def trials() -> dict[str, Any]:
-    """Run the whole table once: starting an interpreter for each row would take minutes."""
-    plan = {
-        **{f"all {a}": trial(a) for a in STOPPED_BY},
-        **{f"without {a}": trial(a, missing=layers) for a, layers in STOPPED_BY.items()},
-        **{f"{layer} {a}": trial(a, missing=alone(layer)) for a, layer in ALONE},
-    }
-    answer = run(list(plan.values()), as_user=True)
-    results = dict(zip(plan, answer["results"], strict=True))
-    return {"lacking": answer["lacking"], **results}
+    """Run the whole table once."""
+    return run_table(STOPPED_BY)
 
 
 @pytest.mark.parametrize("attempt", STOPPED_BY)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from preopen.sandbox.wall import Layer, Sockets
-from sandbox.wall_lab import alone, is_refusal, run, trial
+from sandbox.wall_lab import alone, each_alone, is_refusal, run, run_table, trial
 
 N, C, S, U, R = (
     Layer.NAMESPACES,
@@ -71,20 +71,13 @@ LET_THROUGH = (
     "set_its_own_limits",
     "take_the_memory_granted",
 )
-ALONE = [(a, layer) for a, layers in STOPPED_BY.items() for layer in Layer if layer in layers]
+ALONE = each_alone(STOPPED_BY)
 
 
 @cache
 def trials() -> dict[str, Any]:
-    """Run the whole table once: starting an interpreter for each row would take a minute."""
-    plan = {
-        **{f"all {a}": trial(a) for a in (*STOPPED_BY, *LET_THROUGH)},
-        **{f"without {a}": trial(a, missing=layers) for a, layers in STOPPED_BY.items()},
-        **{f"{layer} {a}": trial(a, missing=alone(layer)) for a, layer in ALONE},
-    }
-    answer = run(list(plan.values()), as_user=True)
-    results = dict(zip(plan, answer["results"], strict=True))
-    return {"lacking": answer["lacking"], **results}
+    """Run the whole table once."""
+    return run_table(STOPPED_BY, LET_THROUGH)
 
 
 def lacking(*layers: Layer) -> bool:

@@ -4,7 +4,7 @@ import errno
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,29 @@ def run(trials: Sequence[dict[str, Any]], *, as_user: bool) -> dict[str, Any]:
 def outcome_of(attempt: str, *, as_user: bool = True, **how: Any) -> Any:  # noqa: ANN401 - JSON
     """Return what came of one attempt, with every layer up unless `missing` says otherwise."""
     return run([trial(attempt, **how)], as_user=as_user)["results"][0]["outcome"]
+
+
+def run_table(
+    stopped_by: Mapping[str, set[Layer]], let_through: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return what came of a table, run at once: starting an interpreter for each takes minutes.
+
+    Of each attempt: "all" with every layer up, "without" those that stop it, and with each of them
+    alone. "lacking" is what this machine lacks.
+    """
+    plan = {
+        **{f"all {a}": trial(a) for a in (*stopped_by, *let_through)},
+        **{f"without {a}": trial(a, missing=layers) for a, layers in stopped_by.items()},
+        **{f"{layer} {a}": trial(a, missing=alone(layer)) for a, layer in each_alone(stopped_by)},
+    }
+    answer = run(list(plan.values()), as_user=True)
+    results = dict(zip(plan, answer["results"], strict=True))
+    return {"lacking": answer["lacking"], **results}
+
+
+def each_alone(stopped_by: Mapping[str, set[Layer]]) -> list[tuple[str, Layer]]:
+    """Return each attempt beside each layer that stops it."""
+    return [(a, layer) for a, layers in stopped_by.items() for layer in Layer if layer in layers]
 
 
 def all_but(kept: Iterable[Layer]) -> list[Layer]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wasmtime import component
 
+from cells.bombs import leb, section
 from preopen.errors import BinaryError
 from preopen.tool.binary import MAX_ITEMS, BinaryFacts, BinaryKind, Import, read_facts
 
@@ -88,18 +89,6 @@ def as_wasmtime_says(data: bytes) -> BinaryFacts:
         imports=tuple(Import(interface=i.module, name=i.name or "") for i in module.imports),
         exports=tuple(e.name for e in module.exports),
     )
-
-
-def section(number: int, body: bytes) -> bytes:
-    return bytes([number]) + leb(len(body)) + body
-
-
-def leb(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
 
 
 @settings(deadline=None)
