@@ -19,6 +19,27 @@ class Denial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request that a guest asked for, as it went. No path, no query, no header.
+
+    `address` is the one that was dialled, "" where none was. `result` is the status, "denied", or
+    in a few words what failed. Bytes are of bodies, as they passed the gateway; time in ms.
+    `path` is "" unless the operator has paths recorded.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    port: int
+    result: str
+    address: str = ""
+    path: str = ""
+    request_bytes: int = 0
+    response_bytes: int = 0
+    time_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What one call used. Times in milliseconds, sizes in bytes.
 

@@ -1,0 +1,1 @@
+"""The network under policy: which requests a guest may make, and the one door through which."""
