@@ -18,7 +18,8 @@ from preopen.cli.list import command as list_command
 from preopen.dialect import KEYWORDS
 from preopen.level import PermissionLevel
 from preopen.outcome import Outcome
-from preopen.policy.settings import Flags, Surroundings, load_policy
+from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.settings import load_policy
 from preopen.tool.limits import parse_limit
 from preopen.tool.manifest import Manifest
 from preopen.tool.parsing import parse_manifest

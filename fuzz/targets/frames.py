@@ -9,22 +9,19 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from fuzz.properties import expect_plain
 from fuzz.target import Target
 from preopen.capability import Access, Kept, Limits, Mount, Reach
+from preopen.wire.codec import PREFIX, FrameError, decode, encode
 from preopen.wire.frames import (
-    PREFIX,
     Answer,
     Binary,
     Call,
     Fork,
     Forked,
     Frame,
-    FrameError,
     Hello,
     Load,
     Loaded,
     Reaped,
     Rule,
-    decode,
-    encode,
 )
 
 # An input is a header on one line, and a body behind it: JSON needs no newline of its own.

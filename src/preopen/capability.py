@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass, fields
 
+from preopen.egress.rule import EgressRule
 from preopen.level import PermissionLevel
 
 
@@ -56,8 +57,8 @@ class Limits:
     """What every call is held to: no capabilities, for they always apply.
 
     Times in milliseconds (`_ms`) or whole seconds (`_s`), sizes in bytes, the rest are counts:
-    `fuel` of wasmtime's units, `rate` of calls in any minute. `cpu_time_s` None means wall time,
-    rounded up; `fuel` and `rate` None mean that nobody counts.
+    `fuel` of wasmtime's units, `rate` of calls in any minute, `requests` of those in flight.
+    `cpu_time_s` None means wall time, rounded up; `fuel` and `rate` None mean that nobody counts.
     """
 
     wall_time_ms: int = 10_000
@@ -73,6 +74,9 @@ class Limits:
     open_files: int = 256
     concurrency: int = 4
     queue: int = 256
+    request_bytes: int = 1 << 20
+    response_bytes: int = 16 << 20
+    requests: int = 8
     rate: int | None = None
     fuel: int | None = None
 
@@ -87,8 +91,11 @@ class Limits:
 
 
 # How a limit is written in a manifest and in preopen.toml: its key, and the unit of its field.
+_KEEP_THEIR_UNIT = ("request_bytes", "response_bytes")  # `requests` is a count beside them
 LIMIT_KEYS: dict[str, str] = {
-    f.name.removesuffix("_ms").removesuffix("_s").removesuffix("_bytes"): f.name
+    f.name
+    if f.name in _KEEP_THEIR_UNIT
+    else f.name.removesuffix("_ms").removesuffix("_s").removesuffix("_bytes"): f.name
     for f in fields(Limits)
 }
 
@@ -107,6 +114,9 @@ CEILINGS: dict[str, int] = {
     "open_files": 1024,
     "concurrency": 16,
     "queue": 1024,
+    "request_bytes": 64 << 20,
+    "response_bytes": 256 << 20,
+    "requests": 32,
 }
 DEFAULT_CELLS = (
     32  # cells at once over all tools; a quarter more than the default tools' own limits together
@@ -131,6 +141,7 @@ class Grants:
 
     directories: tuple[Directory, ...] = ()
     environment: tuple[EnvVar, ...] = ()
+    egress: tuple[EgressRule, ...] = ()
     executes: bool = False
     limits: Limits = Limits()
     level: PermissionLevel = PermissionLevel.NONE

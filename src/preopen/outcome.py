@@ -190,4 +190,5 @@ class Receipt:
     walls_missing: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     denials: tuple[Denial, ...] = ()
+    requests: tuple[Request, ...] = ()
     notes: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from cells import bombs
 from lab import Lab
 from preopen.errors import PreopenError
 from preopen.policy.policy import Policy
-from preopen.serving.invocation import Answer, Invoker
+from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import builtin_folder
 from processes import children_of
 from promises.harness import build_bytes, manifest, offer, said
@@ -89,7 +89,7 @@ async def called(lab: Lab, folder: Path, data: bytes) -> Answer:
     """
     policy = Policy(workspace=None)
     tool = offer(manifest(build_bytes(folder, data), level="none", rest=LIMITS), policy)
-    return await Invoker(pool=lab.pool, policy=policy)(tool, {}, hear)
+    return await make_invoker(lab.pool, policy)(tool, {}, hear)
 
 
 async def hear(_progress: str) -> None:

@@ -106,7 +106,7 @@ async def test_tool_bound_cell_gives_each_call_the_whole_fuel(
     for words in (("spin", ""), ("env", "X"), ("spin", ""), ("env", "X")):
         run = await lab.run(source, *words, limits=replace(QUICK, fuel=5_000_000), binding=binding)
         used.append(run.usage.fuel_used)
-        pids.append([cell.pid for _, cell in lab.pool._bound])
+        pids.append([cell.pid for _, cell in lab.pool.plain._bound])
 
     assert [5_000_000] * 2 == used[::2]
     assert used[1] == used[3]
@@ -151,7 +151,7 @@ async def test_cells_that_were_forked_together_hold_one_socket_each(zygote_lab: 
     """Ours: with a sibling's socket a cell could read that one's request, or answer for it."""
     lab = zygote_lab
     await lab.say("module", "args", "")
-    cells = await lab.pool._launch(4)
+    cells = await lab.pool.plain._launch(4)
     with anyio.fail_after(30):  # the youngest may still be closing those of its siblings
         while {len(sockets_of(cell)) for cell in cells} != {1}:
             await anyio.sleep(0.01)
@@ -191,7 +191,7 @@ async def test_guest_that_computes_for_long_gives_way_and_one_that_waits_does_no
 async def test_cell_stays_on_one_cpu_and_its_siblings_on_others(zygote_lab: Lab) -> None:
     """Ours: a file call wakes a thread, and that is cheap on one CPU only."""
     await zygote_lab.say("module", "args", "")
-    cells = await zygote_lab.pool._launch(8)
+    cells = await zygote_lab.pool.plain._launch(8)
     with anyio.fail_after(10):
         while any(len(os.sched_getaffinity(cell.pid)) > 1 for cell in cells):
             await anyio.sleep(0.01)
@@ -266,9 +266,9 @@ async def test_killed_spare_cell_costs_no_call(zygote_lab: Lab) -> None:
     lab = zygote_lab
     await lab.say("module", "args", "")
     with anyio.fail_after(10):
-        while not lab.pool._spare:
+        while not lab.pool.plain._spare:
             await anyio.sleep(0.01)
-    for cell in lab.pool._spare:
+    for cell in lab.pool.plain._spare:
         os.kill(cell.pid, signal.SIGKILL)
         await gone({cell.pid})
 
@@ -308,7 +308,7 @@ async def test_tool_bound_cell_serves_its_calls_and_then_another_does(lab: Lab, 
         with mounted(tree) as mount:
             said = await lab.say("module", "read", "a.txt", mounts=(mount,), binding=binding)
         assert ["read a.txt: done this is a|"] == said
-        pids.append([cell.pid for _, cell in lab.pool._bound])
+        pids.append([cell.pid for _, cell in lab.pool.plain._bound])
 
     assert pids[0] == pids[1] != []
     assert pids[2] == []  # it was used up

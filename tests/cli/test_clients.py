@@ -11,8 +11,8 @@ from cli.workshop import Workshop
 from lab import ROOT
 from preopen.cli.clients import client_entries, own_command, serve_arguments
 from preopen.cli.surroundings import read_surroundings
+from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags
 
 ODD = ["serve", "--workspace", '/home/me/my "best" app', "--var", "A=b c"]
 

@@ -11,8 +11,9 @@ from preopen.capability import CEILINGS, DEFAULT_CELLS, LIMIT_KEYS, Access
 from preopen.errors import PolicyError
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import NamedFolder, Policy
-from preopen.policy.settings import Flags, Surroundings, load_policy
+from preopen.policy.settings import load_policy
 
 
 @dataclass

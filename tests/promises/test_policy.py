@@ -16,8 +16,9 @@ from preopen.cells.pool import Pool, open_pool
 from preopen.cells.start import ZYGOTE
 from preopen.errors import ManifestError, PolicyError, PreopenError
 from preopen.level import PermissionLevel
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, Surroundings, load_policy
+from preopen.policy.settings import load_policy
 from preopen.serving.loading import find_manifests, load_registry
 from promises.harness import LostError, call, call_tool, manifest, offer, probe, said, table
 

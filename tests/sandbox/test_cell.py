@@ -19,10 +19,10 @@ async def test_cell_that_was_forked_before_a_binary_was_loaded_loads_it(zygote_l
     """Ours: the spare is older than the binary, and the call is answered all the same."""
     pool = zygote_lab.pool
     await zygote_lab.say("module", "args", "")
-    (cell,) = await pool._launch(1)
+    (cell,) = await pool.plain._launch(1)
     late = wat('(module (memory (export "memory") 3) (func (export "_start")))')
     await pool.prepare(late)
-    pool._spare.appendleft(cell)
+    pool.plain._spare.appendleft(cell)
     assert late.binary not in cell.knows
     run = await zygote_lab.run(late)
 

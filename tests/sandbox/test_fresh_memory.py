@@ -74,7 +74,7 @@ async def test_call_in_the_same_cell_finds_zeros(lab: Lab, kind: str) -> None:
     for _ in range(4):
         run = await lab.run(looker(kind), binding=binding)
         assert isinstance(run.outcome, Returned), run
-        pids |= {cell.pid for _, cell in lab.pool._bound}
+        pids |= {cell.pid for _, cell in lab.pool.plain._bound}
 
     assert len(pids) == 1
 

@@ -42,7 +42,7 @@ class Telling:
 
     async def new_cell(self) -> dict[str, Any]:
         """Return what a cell holds that was forked just now, and waits for its call."""
-        cells = await self.lab.pool._launch(3)  # its siblings are forked before and after it
+        cells = await self.lab.pool.plain._launch(3)  # its siblings are forked before and after it
         try:
             return await self.told_by(cells[1].pid)
         finally:

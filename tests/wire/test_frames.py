@@ -9,22 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preopen.capability import Access, Limits, Mount, Reach
+from preopen.wire.codec import PREFIX, FrameError, decode, encode
 from preopen.wire.frames import (
-    PREFIX,
     Answer,
     Binary,
     Call,
     Fork,
     Forked,
     Frame,
-    FrameError,
     Hello,
     Load,
     Loaded,
     Reaped,
     Rule,
-    decode,
-    encode,
 )
 
 BINARY = Binary(sha256="ab" * 32, kind="module", stack_bytes=1 << 20)

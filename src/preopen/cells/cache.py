@@ -38,12 +38,14 @@ _PROFILE = 1
 class BinarySource:
     """A binary that can be compiled: its name, where it came from, and how its bytes are read.
 
-    `read` checks the sha256 of what it reads and raises BinaryError where it differs.
+    `read` checks the sha256 of what it reads and raises BinaryError where it differs. `networked`
+    says in which cells it runs: those where `wasi:http` is linked.
     """
 
     binary: Binary
     place: str
     read: Callable[[], bytes]
+    networked: bool = False
 
 
 @dataclass(slots=True, eq=False)

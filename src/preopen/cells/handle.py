@@ -12,7 +12,8 @@ from pathlib import Path
 import anyio
 
 from preopen.wire.async_channel import AsyncChannel
-from preopen.wire.frames import Binary
+from preopen.wire.codec import FrameError
+from preopen.wire.frames import Binary, Listening
 
 # A tenth of the weight of what has not given way, and all of a CPU that nobody else wants.
 # SCHED_IDLE would be a three-hundredth: a search beside a compile would never end.
@@ -39,7 +40,8 @@ class Cell:
     """A living process. `pidfd` is -1 on platforms that have none.
 
     `knows` are the binaries that it has loaded; `layers` its wall,
-    `missing` what this machine lacks of it; `walled` says that the wall stands.
+    `missing` what this machine lacks of it; `walled` says that the wall stands. `listener` is the
+    socket that a cell with a network has bound, -1 until `listen` has it.
 
     Whoever launched it hands it to one owner, who closes it: closing kills.
     """
@@ -54,6 +56,7 @@ class Cell:
     calls_left: int = 1
     closed: bool = False
     gave_way: bool = False
+    listener: int = -1
     end: End | None = None
     _ended: anyio.Event = field(default_factory=anyio.Event)
 
@@ -94,9 +97,30 @@ class Cell:
         self.closed = True
         self.kill()
         self.channel.close()
-        if self.pidfd >= 0:
-            os.close(self.pidfd)
-            self.pidfd = -1
+        for descriptor in (self.pidfd, self.listener):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.pidfd = self.listener = -1
+
+    async def listen(self) -> int:
+        """Return the socket that a cell with a network listens on; it stays the cell's.
+
+        It is the first thing that such a cell says, and the last descriptor that it can send.
+
+        Raises:
+            ChannelClosed: the cell has ended.
+            FrameError: it said something else.
+
+        """
+        if self.listener < 0:
+            match await self.channel.receive():
+                case Listening() if len(self.channel.taken) == 1:
+                    (self.listener,) = self.channel.taken
+                    self.channel.take_no_more_descriptors()
+                case frame:
+                    msg = f"a cell that is to listen says {type(frame).__name__}"
+                    raise FrameError(msg)
+        return self.listener
 
     @property
     def alive(self) -> bool:

@@ -1,13 +1,14 @@
 """What the pool is asked to run, and what it answers; and the Call that a cell gets."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 from preopen.capability import EnvVar, Kept, Limits, Mount, Reach
 from preopen.cells.cache import BinarySource
 from preopen.outcome import Outcome, Usage
-from preopen.wire.frames import Call, Rule
+from preopen.wire.frames import Ask, Call, Rule, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +24,27 @@ class Binding:
     open_whole: Callable[[], AbstractContextManager[tuple[Mount, ...]]]
 
 
+class Attended(Protocol):
+    """Who answers for one call's network, while it runs."""
+
+    @property
+    def port(self) -> int:
+        """The gateway's port on the cell's loopback; 0 where the call can send nothing."""
+
+    async def answer(self, ask: Ask) -> Verdict:
+        """Return whether the guest may send this request."""
+
+
+# Given a descriptor of the socket that the cell listens on, which stays the caller's.
+Attend: TypeAlias = Callable[[int], AbstractAsyncContextManager[Attended]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One call of one tool, narrowed and rendered. The mounts' descriptors stay the caller's.
 
-    `argv` holds the arguments after the program's name, which is the tool's.
+    `argv` holds the arguments after the program's name, which is the tool's. `attend` is None for a
+    tool without a network; it is entered when the call has its cell, and left when that is done.
     """
 
     tool: str
@@ -40,6 +57,7 @@ class Job:
     kept: tuple[Kept, ...] = ()
     exit_ok: tuple[int, ...] = (0,)
     binding: Binding | None = None
+    attend: Attend | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +71,7 @@ class Run:
     usage: Usage = Usage()
 
 
-def make_call(job: Job, wall: tuple[Mount, ...] | None, calls_left: int) -> Call:
+def make_call(job: Job, wall: tuple[Mount, ...] | None, calls_left: int, gateway_port: int) -> Call:
     """Return the frame for one job. `wall` is what the wall opens, None where it stands already."""
     return Call(
         binary=job.source.binary,
@@ -64,6 +82,7 @@ def make_call(job: Job, wall: tuple[Mount, ...] | None, calls_left: int) -> Call
         limits=job.limits,
         calls_left=calls_left,
         kept=job.kept,
+        gateway_port=gateway_port,
         stdin=job.stdin,
     )
 

@@ -13,12 +13,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from preopen.cells.handle import Cell, End
-from preopen.cells.start import SPAWN, ZYGOTE, start
+from preopen.cells.start import NETWORK, PLAIN, SPAWN, ZYGOTE, start
 from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
 from preopen.layer import Layer
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed, open_pair
-from preopen.wire.frames import MAX_FORKS, Binary, FrameError, Hello, Load
+from preopen.wire.codec import FrameError
+from preopen.wire.frames import MAX_FORKS, Binary, Hello, Load
 
 
 class Launcher(Protocol):
@@ -53,6 +54,7 @@ class ZygoteLauncher:
     owner: str = ""  # "uid:gid" for the zygote to become, "" to stay
     entry: str = ZYGOTE
     required: frozenset[Layer] = frozenset()
+    has_network: bool = False
     layers: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     greeted: anyio.Event = field(default_factory=anyio.Event)
@@ -63,9 +65,16 @@ class ZygoteLauncher:
     def start(self) -> None:
         """Start the zygote's process, before there is a loop: it warms beside the imports."""
         here, there = open_pair()
-        process = start(self.entry, [self.owner], there.fileno())
+        process = start(self.entry, [self.owner, role_of(self)], there.fileno())
         there.close()
-        self._zygote = Zygote(process, AsyncChannel(here, max_descriptors=2 * MAX_FORKS))
+        channel = AsyncChannel(here, max_descriptors=2 * MAX_FORKS)
+        self._zygote = Zygote(process, channel, self.has_network)
+
+    def with_network(self) -> "ZygoteLauncher":
+        """Return the same for cells with a network; its process starts when one is wanted."""
+        return ZygoteLauncher(
+            owner=self.owner, entry=self.entry, required=self.required, has_network=True
+        )
 
     def knows(self, binary: Binary) -> bool:  # noqa: D102 - as Launcher
         zygote = self._zygote
@@ -117,6 +126,7 @@ class SpawnLauncher:
     owner: str = ""
     entry: str = SPAWN
     required: frozenset[Layer] = frozenset()
+    has_network: bool = False
     layers: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     greeted: anyio.Event = field(default_factory=anyio.Event)
@@ -124,6 +134,12 @@ class SpawnLauncher:
 
     def start(self) -> None:
         """Do nothing: every cell is started when it is wanted."""
+
+    def with_network(self) -> "SpawnLauncher":
+        """Return the same for cells with a network."""
+        return SpawnLauncher(
+            owner=self.owner, entry=self.entry, required=self.required, has_network=True
+        )
 
     def knows(self, binary: Binary) -> bool:  # noqa: D102 - as Launcher
         return binary in self._loads
@@ -134,12 +150,12 @@ class SpawnLauncher:
 
     async def launch(self, count: int) -> list[Cell]:  # noqa: ARG002, D102 - as Launcher: one
         here, there = open_pair()
-        process = start(self.entry, [self.owner], there.fileno())
+        process = start(self.entry, [self.owner, role_of(self)], there.fileno())
         there.close()
         pidfd = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
         cell = Cell(
             pid=process.pid,
-            channel=AsyncChannel(here),
+            channel=AsyncChannel(here, max_descriptors=int(self.has_network)),
             pidfd=pidfd,
             knows=set(),
             layers=(),
@@ -177,6 +193,11 @@ class SpawnLauncher:
         for descriptor in self._loads.values():
             os.close(descriptor)
         self._loads.clear()
+
+
+def role_of(launcher: ZygoteLauncher | SpawnLauncher) -> str:
+    """Return what an entry point is told its cells are to be."""
+    return NETWORK if launcher.has_network else PLAIN
 
 
 def check_layers(

@@ -5,70 +5,57 @@ are not the guest's.
 """
 
 import time
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import anyio
 
 from preopen.cells.cache import BinarySource, Cache
+from preopen.cells.gate import gate_source
 from preopen.cells.handle import Cell, End
-from preopen.cells.job import Job, Run, make_call
+from preopen.cells.job import Attended, Job, Run, make_call
 from preopen.cells.launch import Launcher, SpawnLauncher, ZygoteLauncher
 from preopen.cells.permits import Full, Permits
 from preopen.cells.rate import Rates
+from preopen.cells.supply import SPARES, Supply
 from preopen.cells.turns import Turns
 from preopen.cells.verdict import read_answer, read_end, read_usage
 from preopen.cells.zygote import LaunchError
-from preopen.errors import PreopenError
 from preopen.outcome import CellLost, TimedOut, Usage
 from preopen.wire.channel import ChannelClosed
-from preopen.wire.frames import Answer, FrameError, Load
-from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
+from preopen.wire.codec import FrameError
+from preopen.wire.frames import Answer, Ask, Load
 
-# Cells warmed ahead; each costs some ms of CPU to make and a few MB of its own. Half of them are
-# made at once, when the other half is left: a call in a row of many took 4.3 ms with 6 of them and
-# 5.7 ms with 2.
-SPARES = 6
-IDLE_BOUND = (
-    16  # tool-bound cells kept between calls, over all tools; the longest idle one leaves first
-)
 _REAP_SECONDS = (
     2  # a killed process is reaped within a millisecond; past this the verdict does without
 )
-# Ends after which a tool-bound cell takes further calls: each has a Store, and so fuel, of its own.
-_MAY_GO_ON = frozenset({"exited", "trapped", "out_of_fuel"})
-_TRIES = 2  # before a guest has run nothing is lost by launching again after the zygote was lost
-
-
-def _starter(text: bytes) -> BinarySource:
-    return BinarySource(
-        binary=starter_binary(text), place="preopen's own starter", read=partial(bytes, text)
-    )
-
-
-_STARTERS = (_starter(ASKS_NOTHING), _starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
+# Spare cells with a network: fewer calls want one, and each has a namespace that costs 2 ms.
+NETWORK_SPARES = 2
 
 
 @dataclass(slots=True, eq=False)
 class Pool:
     """The cells of one server. Made by `open_pool`; `run` may be called from many tasks at once."""
 
-    launcher: Launcher
+    plain: Supply
+    network: Supply
     cache: Cache
     permits: Permits
-    spares: int = SPARES
     rates: Rates = field(default_factory=lambda: Rates(time.monotonic_ns))
     turns: Turns = field(default_factory=Turns)
-    _spare: deque[Cell] = field(default_factory=deque)
-    _bound: deque[tuple[str, Cell]] = field(default_factory=deque)
-    _wanted: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def launcher(self) -> Launcher:
+        """Launches the cells without a network: what it learns of the wall holds for all."""
+        return self.plain.launcher
+
+    def _supply(self, source: BinarySource) -> Supply:
+        return self.network if source.networked else self.plain
 
     def knows(self, source: BinarySource) -> bool:
         """Whether a call of this binary would wait for no compile and no load."""
-        return self.launcher.knows(source.binary)
+        return self._supply(source).knows(_sources(source))
 
     async def prepare(self, source: BinarySource) -> None:
         """Have a binary compiled and loaded, so that no call of it waits.
@@ -79,9 +66,7 @@ class Pool:
             LaunchError: no process could be started.
 
         """
-        for each in (*_STARTERS, source):
-            if not self.launcher.knows(each.binary):
-                await self.launcher.load(each.binary, await self.cache.open(each))
+        await self._supply(source).prepare(_sources(source))
 
     async def run(self, job: Job) -> Run:
         """Run one job to its outcome, whatever a guest, a cell or the zygote does.
@@ -97,7 +82,7 @@ class Pool:
             async with self.permits.hold(
                 job.tool, concurrency=limits.concurrency, queue=limits.queue
             ):
-                return await self._run_in(await self._take(job), job)
+                return await self._run_in(await self._supply(job.source).take(job), job)
         except Full as full:
             if limits.rate is not None:
                 self.rates.take_back(job.tool)
@@ -120,7 +105,7 @@ class Pool:
             end = await _reaped(cell)
             outcome, usage = read_end(end, job.limits), _usage_of(end)
         finally:
-            self._give_back(cell, job, answer)
+            self._supply(job.source).give_back(cell, job, answer)
         return Run(
             outcome=outcome,
             cell="tool" if job.binding else "call",
@@ -130,93 +115,32 @@ class Pool:
         )
 
     async def _ask(self, cell: Cell, job: Job) -> Answer:
-        binary = job.source.binary
-        if binary not in cell.knows:  # it was forked before the binary was loaded
-            await cell.channel.send(Load(binary=binary), (await self.cache.open(job.source),))
-            cell.knows.add(binary)
+        for each in _sources(job.source):
+            if each.binary not in cell.knows:  # it was forked before the binary was loaded
+                await cell.channel.send(Load(binary=each.binary), (await self.cache.open(each),))
+                cell.knows.add(each.binary)
+        if job.attend is None:
+            await self._send(cell, job, port=0)
+            return await _answer_of(cell, None)
+        async with job.attend(await cell.listen()) as attended:
+            await self._send(cell, job, port=attended.port)
+            return await _answer_of(cell, attended)
+
+    async def _send(self, cell: Cell, job: Job, *, port: int) -> None:
+        """Send a call; the first that a cell gets has the wall with it."""
         if cell.walled:
-            await cell.channel.send(make_call(job, None, cell.calls_left))
+            await cell.channel.send(make_call(job, None, cell.calls_left, port))
         elif job.binding is None:
-            await cell.channel.send(make_call(job, job.mounts, cell.calls_left))
+            await cell.channel.send(make_call(job, job.mounts, cell.calls_left, port))
         else:
             with job.binding.open_whole() as whole:
-                await cell.channel.send(make_call(job, whole, cell.calls_left))
+                await cell.channel.send(make_call(job, whole, cell.calls_left, port))
         cell.walled = True
-        match await cell.channel.receive():
-            case Answer() as answer:
-                return answer
-            case frame:
-                msg = f"a cell says no {type(frame).__name__}"
-                raise FrameError(msg)
-
-    async def _take(self, job: Job) -> Cell:
-        """Return a living cell: one bound to this job's tool, else a spare, else a new one."""
-        binding = job.binding
-        if binding is not None:
-            for identity, cell in list(self._bound):
-                if identity == binding.identity:
-                    self._bound.remove((identity, cell))
-                    if cell.alive:
-                        return cell
-                    cell.close()
-        cell = await self._take_spare()
-        cell.calls_left = binding.calls if binding else 1
-        return cell
-
-    async def _take_spare(self) -> Cell:
-        while self._spare:
-            cell = self._spare.popleft()
-            if len(self._spare) <= self.spares // 2:
-                self._wanted.set()
-            if cell.alive:
-                return cell
-            cell.close()
-        return (await self._launch(1))[0]
-
-    async def _launch(self, count: int) -> list[Cell]:
-        for attempt in range(_TRIES):
-            try:
-                for starter in _STARTERS:
-                    await self.prepare(starter)
-                return await self.launcher.launch(count)
-            except LaunchError:
-                if attempt == _TRIES - 1:
-                    raise
-        raise AssertionError  # the loop returns or raises
-
-    def _give_back(self, cell: Cell, job: Job, answer: Answer | None) -> None:
-        """Keep a tool-bound cell that may take more calls; end any other.
-
-        Ending is killing: a cell that answered leaves by itself, unless something in it decided
-        otherwise.
-        """
-        cell.calls_left -= 1
-        fit = answer is not None and answer.end in _MAY_GO_ON
-        if job.binding is None or not fit or cell.gave_way or cell.calls_left < 1:
-            cell.close()
-            return
-        self._bound.append((job.binding.identity, cell))
-        if len(self._bound) > IDLE_BOUND:
-            self._bound.popleft()[1].close()
-
-    async def keep_spares(self) -> None:
-        """Keep warm cells ready. What goes wrong here goes wrong again, and louder, in a call."""
-        while True:
-            self._wanted = anyio.Event()
-            try:
-                while len(self._spare) < self.spares:
-                    self._spare += await self._launch(self.spares - len(self._spare))
-            except (LaunchError, PreopenError):
-                pass
-            await self._wanted.wait()
 
     def close(self) -> None:
         """Kill every cell and whatever launches them."""
-        for cell in [*self._spare, *(cell for _, cell in self._bound)]:
-            cell.close()
-        self._spare.clear()
-        self._bound.clear()
-        self.launcher.close()
+        self.plain.close()
+        self.network.close()
         self.cache.close()
 
 
@@ -226,9 +150,16 @@ async def open_pool(
 ) -> AsyncIterator[Pool]:
     """Open a pool of at most `cells` calls at once; at the end every process of it is gone."""
     async with anyio.create_task_group() as tasks:
-        launcher.tasks = tasks
-        pool = Pool(launcher, cache, Permits(cells), spares)
-        tasks.start_soon(pool.keep_spares)
+        beside = launcher.with_network()
+        launcher.tasks = beside.tasks = tasks
+        pool = Pool(
+            plain=Supply(launcher, cache, spares),
+            network=Supply(beside, cache, min(spares, NETWORK_SPARES), lazy=True),
+            cache=cache,
+            permits=Permits(cells),
+        )
+        tasks.start_soon(pool.plain.keep_spares)
+        tasks.start_soon(pool.network.keep_spares)
         tasks.start_soon(pool.turns.keep)
         try:
             yield pool
@@ -245,3 +176,23 @@ async def _reaped(cell: Cell) -> End:
 
 def _usage_of(end: End) -> Usage:
     return Usage(cpu_time_ms=end.cpu_ms, peak_memory_bytes=end.max_rss_bytes, memory_of="process")
+
+
+async def _answer_of(cell: Cell, attended: Attended | None) -> Answer:
+    """Return a cell's answer; what it asks until then is answered by who attends the call."""
+    while True:
+        match await cell.channel.receive():
+            case Answer() as answer:
+                return answer
+            case Ask() as ask if attended is not None:
+                await cell.channel.send(await attended.answer(ask))
+            case frame:
+                msg = f"a cell says no {type(frame).__name__}"
+                raise FrameError(msg)
+
+
+def _sources(source: BinarySource) -> tuple[BinarySource, ...]:
+    """Return what a cell must have loaded for a call of this binary."""
+    if not source.networked:
+        return (source,)
+    return source, gate_source(source.binary)

@@ -37,6 +37,10 @@ SPAWN: Final = "preopen.sandbox.spawn"
 COMPILER: Final = "preopen.sandbox.compiler"
 PROBE: Final = "preopen.sandbox.probe"
 
+# What cells are to be: the last argument of zygote and spawned cell.
+PLAIN: Final = "plain"
+NETWORK: Final = "network"
+
 
 def command_for(entry: str, *arguments: str) -> list[str]:
     """Return the command line that runs `entry.main(arguments)` in a fresh interpreter."""

@@ -11,17 +11,8 @@ from preopen.cells.handle import Cell, End
 from preopen.cells.verdict import NO_WALL
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed
-from preopen.wire.frames import (
-    Binary,
-    Fork,
-    Forked,
-    Frame,
-    FrameError,
-    Hello,
-    Load,
-    Loaded,
-    Reaped,
-)
+from preopen.wire.codec import FrameError
+from preopen.wire.frames import Binary, Fork, Forked, Frame, Hello, Load, Loaded, Reaped
 
 LAUNCH_SECONDS = (
     20  # a process that has not answered by then hangs; a cold start takes half a second
@@ -47,10 +38,14 @@ class _Batch:
 
 @dataclass(slots=True, eq=False)
 class Zygote:
-    """One zygote process: its channel, what it has loaded, and its cells that live."""
+    """One zygote process: its channel, what it has loaded, and its cells that live.
+
+    Where it `has_network` each cell sends one descriptor: the socket that it listens on.
+    """
 
     process: "subprocess.Popen[bytes]"
     channel: AsyncChannel
+    has_network: bool = False
     loaded: set[Binary] = field(default_factory=set)
     layers: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +150,7 @@ class Zygote:
         sock, pidfd = self.channel.taken
         cell = Cell(
             pid=pid,
-            channel=AsyncChannel.from_descriptor(sock),
+            channel=AsyncChannel.from_descriptor(sock, max_descriptors=int(self.has_network)),
             pidfd=pidfd,
             knows=set(self.loaded),
             layers=self.layers,

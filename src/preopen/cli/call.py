@@ -17,9 +17,10 @@ from preopen.cli.receipt import receipt_lines
 from preopen.cli.starting import Launcher, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, Surroundings, load_policy
-from preopen.serving.invocation import Answer, Invoker
+from preopen.policy.settings import load_policy
+from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import RefusedTool, Tool
 from preopen.tool.result import Block, MediaBlock, Reply, ResourceBlock, TextBlock
@@ -132,7 +133,7 @@ async def _run(
     around: Surroundings,
 ) -> Answer:
     async with open_cells(launcher, policy, around, spares=0) as pool:
-        return await Invoker(pool=pool, policy=policy)(tool, arguments, _progress)
+        return await make_invoker(pool, policy)(tool, arguments, _progress)
 
 
 async def _progress(text: str) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, Surroundings
 
 NAME = "preopen"
 NO_WORKSPACE = "/path/to/your/project"

@@ -16,8 +16,9 @@ from preopen.cli.options import examples, json_flag, policy_flags, wall_flag
 from preopen.cli.printing import is_terminal, safe, say, say_json
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import PlatformError, PolicyError
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, Surroundings, load_policy
+from preopen.policy.settings import load_policy
 
 _NO = 1
 _WIDTH = 80

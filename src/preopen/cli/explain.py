@@ -10,8 +10,9 @@ from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import aligned, fault_to_json, say, say_json
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
+from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, load_policy
+from preopen.policy.settings import load_policy
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import RefusedTool, Tool
 from preopen.tool.limits import format_limit

@@ -6,7 +6,8 @@ from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
-from preopen.policy.settings import Flags, load_policy
+from preopen.policy.flags import Flags
+from preopen.policy.settings import load_policy
 from preopen.serving.loading import builtin_folder, load_registry
 from preopen.serving.registry import Registry
 

@@ -9,7 +9,7 @@ import click
 
 from preopen.layer import LAYER_NAMES
 from preopen.level import PermissionLevel
-from preopen.policy.settings import Flags
+from preopen.policy.flags import Flags
 
 _LEVELS = [level.value for level in PermissionLevel if level is not PermissionLevel.FORBIDDEN]
 _Verb: TypeAlias = Callable[..., Any]
@@ -73,6 +73,20 @@ _FLAGS = (
         multiple=True,
         callback=_read_pairs,
         help="One more folder that tools may read, ${NAME} in a manifest. May be given again.",
+    ),
+    click.option(
+        "--egress",
+        metavar="RULE",
+        multiple=True,
+        help="A host that network tools may reach, such as https://docs.python.org. May be given"
+        " again.",
+    ),
+    click.option(
+        "--egress-private",
+        metavar="RULE",
+        multiple=True,
+        help="A host and port of your own network or machine, such as http://localhost:3000. May"
+        " be given again.",
     ),
     click.option(
         "--allow",

@@ -8,8 +8,10 @@ from preopen.capability import LIMIT_KEYS
 from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
+from preopen.policy.flags import Flags
+from preopen.policy.network import describe_network
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, load_policy
+from preopen.policy.settings import load_policy
 from preopen.tool.limits import format_limit
 
 
@@ -56,6 +58,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
         for name in policy.environment_names
     ]
     yield "environment.names", ", ".join(names) or "none"
+    yield from describe_network(policy.network)
     for key in LIMIT_KEYS:
         ceiling = policy.ceilings.get(key)
         yield f"limits.{key}", "none" if ceiling is None else format_limit(key, ceiling)

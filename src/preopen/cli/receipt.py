@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from preopen.cli.printing import aligned
-from preopen.outcome import Receipt, Usage
+from preopen.outcome import Receipt, Request, Usage
 
 
 def receipt_lines(receipt: Receipt) -> list[str]:
@@ -28,11 +28,21 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
                 f"{usage.bytes_in} bytes in, {usage.bytes_out} out{_fuel(usage)}"
             ),
         )
+    for request in receipt.requests:
+        yield "request", _request(request)
     for denial in receipt.denials:
         yield "denied", str(denial)
     for note in receipt.notes:
         yield "note", note
     yield "sha256", receipt.sha256
+
+
+def _request(request: Request) -> str:
+    host = f"[{request.host}]" if ":" in request.host else request.host
+    where = f"{request.scheme}://{host}:{request.port}{request.path}"
+    at = f" at {request.address}" if request.address else ""
+    sizes = f"{request.request_bytes} bytes up, {request.response_bytes} down"
+    return f"{request.method} {where}{at}: {request.result}, {sizes}, {request.time_ms:.1f} ms"
 
 
 def _fuel(usage: Usage) -> str:

@@ -23,9 +23,10 @@ from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import Launcher, describe_owner, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import PreopenError
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Flags, Surroundings, load_policy
-from preopen.serving.invocation import Invoker
+from preopen.policy.settings import load_policy
+from preopen.serving.invocation import make_invoker
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
 
@@ -87,7 +88,7 @@ async def _serve(
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
     async with open_cells(launcher, policy, around) as pool, anyio.create_task_group() as tasks:
-        invoke = Invoker(pool=pool, policy=policy)
+        invoke = make_invoker(pool, policy)
         server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(announce)
@@ -106,6 +107,8 @@ async def _end_on_signal(scope: anyio.CancelScope) -> None:
 async def _prepare_all(pool: Pool, registry: Registry) -> None:
     """Compile ahead, so that no first call waits; a fault is told, and told again by each call."""
     for tool in registry.tools.values():
+        if tool.source.networked and not tool.grants.egress:
+            continue  # it could send nothing, so nobody waits for it
         try:
             await pool.prepare(tool.source)
         except (PreopenError, LaunchError) as error:

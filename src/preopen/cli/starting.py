@@ -12,8 +12,8 @@ from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
+from preopen.policy.flags import Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Surroundings
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from platformdirs import user_cache_dir, user_config_dir, user_state_dir
 
 from preopen.errors import Fault, PlatformError
-from preopen.policy.settings import Surroundings
+from preopen.policy.flags import Surroundings
 
 TRACEBACK = "PREOPEN_TRACEBACK"  # set: our own bugs show where they are
 

@@ -1,12 +1,28 @@
 """Requests that a guest may make, as frozen values. Nothing here parses, matches or connects."""
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+# Hop by hop, or the gateway's own to set (RFC 9110 section 7.6.1): no credential goes in them.
+_OWN_HEADERS: Final = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer"}
+    | {"transfer-encoding", "upgrade", "accept-encoding"}
+)
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+
 ANY_METHOD: Final = "*"  # every method but those that the gateway passes for nobody
 DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+
+
+def is_header(name: str) -> bool:
+    """Return whether a credential may go in a header of this name (RFC 9110, 5.6.2)."""
+    lower = name.lower()
+    return bool(_HEADER.fullmatch(name)) and not (
+        lower in _OWN_HEADERS or lower.startswith("proxy-")
+    )
 
 
 class HostKind(enum.StrEnum):
@@ -89,7 +105,7 @@ class Target:
 
 
 class Secret:
-    """A secret's value. Its text appears in no message, repr, log or frame; `reveal` is the door."""
+    """A secret's value. It appears in no message, repr, log or frame; `reveal` is the door."""
 
     __slots__ = ("_value",)
 

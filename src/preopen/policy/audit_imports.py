@@ -56,6 +56,9 @@ WASI_02_INTERFACES: Final = frozenset(
     f"wasi:{package}/{name}" for package, names in _INTERFACES.items() for name in names.split()
 )
 
+# What a guest needs to send requests. A component that *serves* them is no command.
+HTTP_INTERFACES: Final = frozenset({"wasi:http/types", "wasi:http/outgoing-handler"})
+
 # Any patch of 0.2: an import that wasmtime does not know exactly gets its newest.
 _VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.(?:0|[1-9][0-9]{0,3})")
 _SHOWN: Final = 5  # unknown imports that one tool's refusals name
@@ -68,14 +71,13 @@ def audit_imports(
 ) -> tuple[tuple[Fault, ...], tuple[str, ...]]:
     """Return the refusals and the warnings that a binary's imports make, under its manifest."""
     unknown = [each for each in facts.imports if not _is_known(each, facts.kind)]
-    network = [each for each in unknown if _is_http(each, facts.kind)]
-    unknown = [each for each in unknown if each not in network]
+    network = [each for each in facts.imports if _is_http(each, facts.kind)]
     refusals = [_refuse_unknown(manifest, each, facts.kind) for each in unknown[:_SHOWN]]
     if len(unknown) > _SHOWN:
         refusals.append(_refuse(manifest, f"and {len(unknown) - _SHOWN} more that are unknown"))
     if network and not manifest.egress:
         found = f"imports {shown(network[0].interface)}, and the manifest has no [[egress]]"
-        write = "build the tool without it; network tools come with a later release"
+        write = 'write [[egress]] with allow = "${egress}", or build the tool without it'
         refusals.append(_refuse(manifest, found, write))
     return tuple(refusals), tuple(_warnings(manifest, facts))
 
@@ -83,11 +85,16 @@ def audit_imports(
 def _is_known(each: Import, kind: BinaryKind) -> bool:
     if kind is BinaryKind.MODULE:
         return each.interface == PREVIEW_1 and each.name in PREVIEW_1_FUNCTIONS
-    return _unversioned(each) in WASI_02_INTERFACES
+    return _unversioned(each) in WASI_02_INTERFACES | HTTP_INTERFACES
 
 
 def _is_http(each: Import, kind: BinaryKind) -> bool:
-    return kind is BinaryKind.COMPONENT and _unversioned(each).startswith("wasi:http/")
+    return kind is BinaryKind.COMPONENT and _unversioned(each) in HTTP_INTERFACES
+
+
+def uses_network(facts: BinaryFacts) -> bool:
+    """Return whether a binary imports what sends requests: its cells need the gateway."""
+    return any(_is_http(each, facts.kind) for each in facts.imports)
 
 
 def _unversioned(each: Import) -> str:
@@ -119,6 +126,8 @@ def _warnings(manifest: Manifest, facts: BinaryFacts) -> Iterator[str]:
     uses_folders = _any_of(names, _READS_FOLDERS) or any(n.startswith("path_") for n in names)
     if manifest.directories and not uses_folders:
         yield f"{manifest.file}: directory: the binary imports nothing that could use a folder"
+    if manifest.egress and not uses_network(facts):
+        yield f"{manifest.file}: egress: the binary imports no wasi:http, so it can send nothing"
     if manifest.environment and not _any_of(names, _READS_VARIABLES):
         yield f"{manifest.file}: environment: the binary imports nothing that reads variables"
 

@@ -14,6 +14,7 @@ from preopen.document import shown
 from preopen.errors import Fault
 from preopen.policy.audit_imports import audit_imports
 from preopen.policy.ceilings import limit
+from preopen.policy.egress import grant_egress
 from preopen.policy.fences import check_fence
 from preopen.policy.levels import (
     KeyedReason,
@@ -59,13 +60,15 @@ def decide(
     variables = [(key, each) for key, each in given if isinstance(each, EnvVar)]
     limits, above = limit(manifest, policy)
     reasons = _reasons(manifest, directories, variables, policy)
+    egress = grant_egress(manifest, policy.network)
+    reasons = (*reasons, *egress.reasons)
     unusable, warnings = audit_imports(manifest, facts)
     refusals = (
         *_check_interface(manifest, facts),
         *unusable,
         *(each for _, each in (*opened, *given) if isinstance(each, Fault)),
         *_check_directories(directories, manifest.file, policy, (*keep_out, *policy.tool_folders)),
-        *_refuse_egress(manifest),
+        *egress.faults,
         *above,
         *check_level(manifest, reasons, policy),
     )
@@ -74,6 +77,7 @@ def decide(
     grants = Grants(
         directories=tuple(directory for _, directory in directories),
         environment=tuple(variable for _, variable in variables),
+        egress=egress.rules,
         executes=manifest.run.executes,
         limits=limits,
         level=derived_level(reasons),
@@ -109,12 +113,6 @@ def _check_interface(manifest: Manifest, facts: BinaryFacts) -> Iterator[Fault]:
         case _:
             assert_never(manifest.run.interface)
     yield Fault(place=manifest.file, key="run.interface", found=found, write=write)
-
-
-def _refuse_egress(manifest: Manifest) -> Iterator[Fault]:
-    for ask in manifest.egress:
-        found = f"asks for {shown(ask.allow)}, and network tools come with a later release"
-        yield Fault(place=manifest.file, key=ask.key, found=found, write="remove [[egress]]")
 
 
 def _open(ask: DirectoryAsk, manifest: Manifest, policy: Policy) -> Iterator[Directory | Fault]:

@@ -13,8 +13,10 @@ from typing import Final, Self
 
 from preopen.capability import Access, Grants, Mount
 from preopen.document import shown
+from preopen.egress.rule import EgressRule
 from preopen.outcome import Denial, JsonValue
 from preopen.policy.mounts import Draft, describe_mounts, draft, guest_path, merge
+from preopen.policy.narrow_egress import narrow_egress
 from preopen.policy.paths import Found, open_path, open_whole
 from preopen.policy.places import describe_directories, holder, is_inside
 from preopen.policy.replaced import Replaceable, replaceable
@@ -34,6 +36,7 @@ class Narrowed:
     """
 
     mounts: tuple[Mount, ...]
+    egress: tuple[EgressRule, ...]
     arguments: Mapping[str, JsonValue]
     replaceable: tuple[Replaceable, ...]
     _open: list[int]
@@ -72,6 +75,9 @@ def narrow(
     (none of which a template puts into the call), is mounted whole. Of several that are narrowed by
     one argument only the one is mounted in which the path lies.
     """
+    egress = narrow_egress(manifest, grants.egress, arguments)
+    if isinstance(egress, Denial):
+        return egress
     try:
         with ExitStack() as unless_done:
             call = _Call(manifest, grants, home)
@@ -83,7 +89,11 @@ def narrow(
     except _Denied as denied:
         return denied.denial
     return Narrowed(
-        mounts=mounts, arguments=told, replaceable=tuple(call.replaceable), _open=call.opened
+        mounts=mounts,
+        egress=egress,
+        arguments=told,
+        replaceable=tuple(call.replaceable),
+        _open=call.opened,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.network import NetworkPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,5 +45,6 @@ class Policy:
     calls_per_cell: Mapping[str, int] = field(default_factory=dict)
     required_layers: frozenset[Layer] = frozenset()
     own_paths: tuple[str, ...] = ()
+    network: NetworkPolicy = field(default_factory=NetworkPolicy)
     home: str = "/"
     origins: Mapping[str, str] = field(default_factory=dict)

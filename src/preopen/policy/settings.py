@@ -24,6 +24,8 @@ from preopen.document import (
 from preopen.errors import Fault, PolicyError
 from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
+from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.network import NetworkPolicy, read_network
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.schema import Validator, compile_schema
 from preopen.tool.limits import parse_limits
@@ -36,33 +38,6 @@ _LEVELS: Final = tuple(level.value for level in PermissionLevel if level.value !
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LATER: Final = ("egress", "secrets")  # designed, and without an enforcer until the network release
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
-    """What a command line says. Names and texts as written; nothing is resolved or checked yet."""
-
-    workspace: str | None = None
-    manifests: tuple[str, ...] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)
-    allow: str | None = None
-    without: tuple[str, ...] = ()
-    folders: Mapping[str, str] = field(default_factory=dict)
-    policy_file: str | None = None
-    require_wall: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Where the server was started: absolute folders, and the environment. Only cli/ makes one."""
-
-    cwd: str
-    home: str
-    config_dir: str
-    state_dir: str
-    cache_dir: str
-    environ: Mapping[str, str]
 
 
 def load_policy(flags: Flags, around: Surroundings) -> Policy:
@@ -95,18 +70,7 @@ def _document(file: str) -> dict[str, Any]:
         found = f"found {shown(document['preopen'])}" if "preopen" in document else "missing"
         write = f'write "preopen = {FORMAT}", the format that this preopen reads'
         raise PolicyError(Fault(place=file, key="preopen", found=found, write=write))
-    faults = [
-        Fault(
-            place=file,
-            key=key,
-            found="unknown key: it comes with the network release, and no tool has a network now",
-            write="remove it",
-        )
-        for key in _LATER
-        if key in document
-    ]
-    known = {key: value for key, value in document.items() if key not in _LATER}
-    faults += [problem.fault(file) for problem in _validator().details(known)]
+    faults = [problem.fault(file) for problem in _validator().details(document)]
     if faults:
         raise PolicyError(*faults)
     return document
@@ -156,6 +120,7 @@ class _Loader:
             calls_per_cell=self._calls_per_cell(),
             required_layers=self._required_layers(),
             own_paths=self._own_paths(),
+            network=self._network(),
             home=os.path.realpath(self.around.home),
             origins=self.origins,
         )
@@ -325,6 +290,24 @@ class _Loader:
         flag = bool(self.flags.require_wall) and "--require-wall"
         self._origin("wall.require", flag=flag, both=True)
         return layers_named([*written, *self.flags.require_wall])
+
+    def _network(self) -> NetworkPolicy:
+        for key, flag in (("hosts", self.flags.egress), ("private", self.flags.egress_private)):
+            name = "--egress" if key == "hosts" else "--egress-private"
+            self._origin(f"egress.{key}", flag=bool(flag) and name, both=True)
+        for key in ("ca_file", "record_paths"):
+            self._origin(f"egress.{key}")
+        for name in self.document.get("secrets", {}):
+            self._origin(f"secrets.{name}")
+        network, faults = read_network(
+            self.document,
+            self.file,
+            {"hosts": self.flags.egress, "private": self.flags.egress_private},
+            home=self.around.home,
+            environ=self.around.environ,
+        )
+        self.faults += faults
+        return network
 
     def _own_paths(self) -> tuple[str, ...]:
         folders = [self.around.config_dir, self.around.state_dir, self.around.cache_dir]

@@ -9,56 +9,68 @@ import gc
 import os
 import resource
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NoReturn, TypeAlias
 
 from wasmtime import WasiConfig
 
 from preopen.capability import Limits
-from preopen.sandbox.command import OUT_OF_FUEL, Ended, run_command
+from preopen.sandbox.command import (
+    OUT_OF_FUEL,
+    Ended,
+    limit_store,
+    open_store,
+    run_command,
+)
 from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.modes import close_umask, note_modes, restore_modes
-from preopen.sandbox.wall import Wall, WallError
+from preopen.sandbox.netns import open_listener
+from preopen.sandbox.wall import Sockets, Wall, WallError
 from preopen.wire.channel import Channel, ChannelClosed
-from preopen.wire.frames import (
-    PREFIX,
-    Answer,
-    Call,
-    FrameError,
-    Load,
-    decode,
-    encode,
-)
+from preopen.wire.codec import PREFIX, FrameError, decode, encode
+from preopen.wire.frames import Answer, Binary, Call, Listening, Load
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
 
-# What is done between wall and answer. There is one in the product; the self-test's entry point has
-# native code in its place.
-RunGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams], Ended]
+# Makes ready what is done between limits and answer. There is one in the product; the self-test's
+# entry point has native code in its place.
+ReadyGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams, Channel], Callable[[], Ended]]
 
 _STARTER_LIMITS = Limits()
 
 
-def run_guest(shelf: Shelf, call: Call, wasi: WasiConfig, _streams: Streams) -> Ended:
-    """Run the call's guest in wasmtime."""
+def ready_guest(
+    shelf: Shelf, call: Call, wasi: WasiConfig, _streams: Streams, channel: Channel
+) -> Callable[[], Ended]:
+    """Return what runs the call's guest in wasmtime; what is ours in its Store is there already."""
     engine, loaded = shelf.get(call.binary)
-    return run_command(engine, loaded, wasi, call.limits)
+    store = open_store(engine, wasi)
+    ours = shelf.enter_gate(store, call.binary, channel, call.gateway_port)
+    limit_store(store, loaded, call.limits, instances_before=ours)
+    return partial(run_command, store, loaded, call.limits)
 
 
-def serve_cell(channel: Channel, shelf: Shelf, wall: Wall, run: RunGuest = run_guest) -> NoReturn:
+def serve_cell(
+    channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest = ready_guest
+) -> NoReturn:
     """Answer calls until none is left or the server has gone, then end the process.
 
     Always by `os._exit`: a normal exit after file work prints a panic of wasmtime's runtime.
     """
     try:
-        _serve(channel, shelf, wall, run)
+        _serve(channel, shelf, wall, ready)
     except (ChannelClosed, FrameError):
         pass
     finally:
         os._exit(0)
 
 
-def _serve(channel: Channel, shelf: Shelf, wall: Wall, run: RunGuest) -> None:
+def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> None:
     _rehearse(shelf)
+    if shelf.gate is not None:
+        listener = open_listener()
+        channel.send(Listening(), (listener,))
+        os.close(listener)
     walled = False
     while True:
         match channel.receive():
@@ -67,7 +79,7 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall, run: RunGuest) -> None:
                 shelf.load(binary, descriptor)
                 os.close(descriptor)
             case Call() as call:
-                channel.send(_answer(channel, shelf, wall, call, run, walled=walled))
+                channel.send(_answer(channel, shelf, wall, call, ready, walled=walled))
                 walled = True
                 if call.calls_left <= 1:
                     return
@@ -84,8 +96,7 @@ def rehearse_alone(shelf: Shelf) -> None:
     draws a guest's random bytes from, and every cell would go on from the same seed.
     """
     call = _rehearsed(ASKS_NOTHING)
-    engine, loaded = shelf.get(call.binary)
-    run_command(engine, loaded, None, call.limits)
+    _run_starter(shelf, call.binary, None)
     encode(Answer(end="exited", cpu_ms=_cpu_ms()))
 
 
@@ -96,8 +107,7 @@ def _rehearse(shelf: Shelf) -> None:
     """
     call = _rehearsed(ASKS_ARGUMENTS)
     streams = Streams(1, 1, lambda _: None)
-    engine, loaded = shelf.get(call.binary)
-    run_command(engine, loaded, make_context(call, streams), call.limits)
+    _run_starter(shelf, call.binary, make_context(call, streams))
     encode(Answer(end="exited", cpu_ms=_cpu_ms()))
 
 
@@ -156,15 +166,21 @@ class _Act:
 
 
 def _answer(
-    channel: Channel, shelf: Shelf, wall: Wall, call: Call, run: RunGuest, *, walled: bool
+    channel: Channel, shelf: Shelf, wall: Wall, call: Call, ready: ReadyGuest, *, walled: bool
 ) -> Answer:
     act = _Act(channel, call)
     held = {kept.folder for kept in call.kept}
     try:
         wasi = make_context(call, act.streams)
         if not walled:
-            wall.raise_(call.rules or ())
+            port = call.gateway_port
+            wall.raise_(
+                call.rules or (),
+                tcp_ports=[port] if port else [],
+                sockets=Sockets.TCP if port else Sockets.NONE,
+            )
             _start_threads(shelf, call)
+        run = ready(shelf, call, wasi, act.streams, channel)
         wall.limit(
             cpu_seconds=call.limits.cpu_seconds,
             memory_bytes=call.limits.memory_bytes,
@@ -177,7 +193,7 @@ def _answer(
     finally:
         # Mounted and ruled by now: the guest's process needs no second way to them.
         _close(set(channel.taken) - held)
-    ended = run(shelf, call, wasi, act.streams)
+    ended = run()
     answer = act.answer(_end_of(ended), ended)
     _close(held)
     return answer
@@ -199,8 +215,14 @@ def _start_threads(shelf: Shelf, call: Call) -> None:
         return
     starter = WasiConfig()
     starter.preopen_dir("/", "/", False)  # read-only, and gone before the guest
-    engine, loaded = shelf.get(starter_binary(ASKS_STATUS))
-    run_command(engine, loaded, starter, _STARTER_LIMITS)
+    _run_starter(shelf, starter_binary(ASKS_STATUS), starter)
+
+
+def _run_starter(shelf: Shelf, binary: Binary, wasi: WasiConfig | None) -> None:
+    engine, loaded = shelf.get(binary)
+    store = open_store(engine, wasi)
+    limit_store(store, loaded, _STARTER_LIMITS)
+    run_command(store, loaded, _STARTER_LIMITS)
 
 
 def _close(descriptors: Iterable[int]) -> None:

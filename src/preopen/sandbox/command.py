@@ -34,29 +34,39 @@ class Ended:
     fuel_used: int | None = None
 
 
-def run_command(engine: Engine, loaded: Loaded, wasi: WasiConfig | None, limits: Limits) -> Ended:
-    """Run a guest to its end, within the limits that a Store keeps. None is no WASI at all.
+def open_store(engine: Engine, wasi: WasiConfig | None) -> Store:
+    """Return a fresh Store. None is no WASI at all."""
+    store = Store(engine)
+    if wasi is not None:
+        store.set_wasi(wasi)
+    return store
+
+
+def limit_store(store: Store, loaded: Loaded, limits: Limits, *, instances_before: int = 0) -> None:
+    """Set the limits that a Store keeps; `instances_before` are ours, which live in it already.
 
     Raises:
         WasmtimeError: there is a limit of fuel, and the engine does not count it.
 
     """
-    store = Store(engine)
-    if wasi is not None:
-        store.set_wasi(wasi)
     store.set_limits(
         memory_size=limits.memory_bytes,
         table_elements=limits.table_elements,
-        instances=limits.instances,
+        instances=limits.instances + instances_before,
         tables=limits.tables,
         # One memory makes `memory_size` exact for a module; RLIMIT_DATA holds a component's.
         memories=1 if isinstance(loaded, LoadedModule) else -1,
     )
-    try:
-        if limits.fuel is None:
-            return _run(store, loaded)
+    if limits.fuel is not None:
         store.set_fuel(limits.fuel)
+
+
+def run_command(store: Store, loaded: Loaded, limits: Limits) -> Ended:
+    """Run a guest to its end in a Store of its own, and close that."""
+    try:
         ended = _run(store, loaded)
+        if limits.fuel is None:
+            return ended
         return replace(ended, fuel_used=limits.fuel - store.get_fuel())
     finally:
         store.close()

@@ -6,10 +6,13 @@ Compiling does start threads, so it happens in `compiler.py`, a process of its o
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from wasmtime import Config, Engine, InstancePre, Linker, Module, WasmtimeError
+from wasmtime import Config, Engine, InstancePre, Linker, Module, Store, WasmtimeError
 from wasmtime import component as wc
 
+from preopen.sandbox.http_gate import INSTANCES, HttpGate
+from preopen.wire.channel import Channel
 from preopen.wire.frames import Binary
+from preopen.wire.starters import GATE_SHA256, gate_binary
 
 
 def make_engine(stack_bytes: int, *, counts_fuel: bool) -> Engine:
@@ -58,10 +61,12 @@ class Shelf:
     A profile is a stack size, and whether fuel is counted: code of one does not run in another.
 
     A cell inherits the zygote's shelf by fork. Nothing is ever taken off it: a reload loads another
-    sha256 beside the old one.
+    sha256 beside the old one. With a `gate` components may send requests, each asked for first;
+    without one `wasi:http` is linked for nobody.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gate: HttpGate | None = None) -> None:
+        self.gate = gate
         self._engines: dict[tuple[int, bool], tuple[Engine, Linker, wc.Linker]] = {}
         self._loaded: dict[Binary, Loaded] = {}
 
@@ -87,12 +92,31 @@ class Shelf:
         else:
             component = wc.Component.deserialize_file(engine, path)
             run = find_run(component)
+            if binary.sha256 == GATE_SHA256:
+                component_linker = native_linker(engine)
             self._loaded[binary] = LoadedComponent(component, component_linker, run)
 
     def get(self, binary: Binary) -> tuple[Engine, Loaded]:
         """Return the engine and the loaded form of a binary that was loaded before."""
         engine, _, _ = self._engines[binary.stack_bytes, binary.counts_fuel]
         return engine, self._loaded[binary]
+
+    def enter_gate(self, store: Store, binary: Binary, channel: Channel, port: int) -> int:
+        """Have the gate serve the call of this binary, in its Store; the pool had it loaded.
+
+        Returns how many core instances that took.
+
+        Raises:
+            WasmtimeError: the gate cannot be put into the Store.
+
+        """
+        if self.gate is None or binary.kind == "module":
+            return 0
+        own = gate_binary(stack_bytes=binary.stack_bytes, counts_fuel=binary.counts_fuel)
+        _, loaded = self.get(own)
+        assert isinstance(loaded, LoadedComponent)  # noqa: S101 - narrows the type
+        self.gate.enter(store, loaded.linker, loaded.component, channel, port)
+        return INSTANCES
 
     def linkers(self, stack_bytes: int, *, counts_fuel: bool) -> tuple[Engine, Linker, wc.Linker]:
         """Return the engine of this profile and its two linkers, made at the first asking."""
@@ -102,8 +126,18 @@ class Shelf:
             linker, component_linker = Linker(engine), wc.Linker(engine)
             linker.define_wasi()
             component_linker.add_wasip2()
+            if self.gate is not None:
+                self.gate.interpose(component_linker)
             self._engines[profile] = engine, linker, component_linker
         return self._engines[profile]
+
+
+def native_linker(engine: Engine) -> wc.Linker:
+    """Return a linker with wasmtime's own wasi:http: for the gate, and for nothing else."""
+    linker = wc.Linker(engine)
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    return linker
 
 
 def find_run(component: wc.Component) -> wc.ExportIndex | None:
@@ -124,4 +158,5 @@ __all__ = [
     "compile_binary",
     "find_run",
     "make_engine",
+    "native_linker",
 ]

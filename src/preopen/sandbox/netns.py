@@ -14,6 +14,24 @@ _IFF_UP = 1
 _REQUEST = "16sH14x"  # struct ifreq: a name and, here, flags
 
 
+_BACKLOG = 64  # connections that the gateway has not accepted yet; a call has 8 requests in flight
+
+
+def open_listener() -> int:
+    """Return a socket that listens on a free port of this namespace's loopback, for the gateway.
+
+    Bound here, by the cell: one of the server's is in another network, which nobody here reaches.
+
+    Raises:
+        OSError: the loopback is down, or the port range is full.
+
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(_BACKLOG)
+        return listener.detach()
+
+
 def enter_namespaces() -> None:
     """Leave the host's network and its users for namespaces of the cell's own, `lo` up.
 

@@ -8,19 +8,20 @@ import os
 from preopen.sandbox.engine import Shelf
 from preopen.sandbox.process import begin_for_cells
 from preopen.sandbox.wall import probe_layers
-from preopen.sandbox.zygote import greeting, start_cell
+from preopen.sandbox.zygote import gate_for, greeting, start_cell
 from preopen.wire.channel import Channel, ChannelClosed, open_channel
-from preopen.wire.frames import FrameError, Load
+from preopen.wire.codec import FrameError
+from preopen.wire.frames import Load
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
 
 
 def main(arguments: list[str]) -> None:
-    """Be one cell: `arguments` are the channel's descriptor, the server's pid, `uid:gid` or ""."""
+    """Be one cell: `arguments` are the channel's descriptor, the server's pid, `uid:gid`, role."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
     begin_for_cells(server, owner)
     channel = open_channel(descriptor)
     missing = {layer: why for layer, why in probe_layers().items() if why}
-    shelf = Shelf()
+    shelf = Shelf(gate_for(arguments[3]))
     try:
         channel.send(greeting(missing))
         _load_starters(channel, shelf)

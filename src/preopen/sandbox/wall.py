@@ -83,19 +83,23 @@ class Wall:
         return wall
 
     @classmethod
-    def raise_for_children(cls, missing: Collection[Layer]) -> tuple[Layer, ...]:
+    def raise_for_children(
+        cls, missing: Collection[Layer], *, with_network: bool
+    ) -> tuple[Layer, ...]:
         """Put over the zygote what its cells then have by fork, and return which layers those are.
 
         A network namespace costs 2 ms to make and to clear away, each time: more than the rest of a
         cell's wall together. The cells of one zygote share its empty one, in which they may make no
-        socket; a cell that is to have a network will need one of its own.
+        socket. Cells `with_network` need one of their own each, for the gateway's listener, and no
+        user namespace can be made below one that maps nobody: so each makes all of it itself.
 
         Raises:
             WallError: a layer that is not in `missing` failed.
 
         """
         wall = cls(missing)
-        wall._bind_process()
+        if not with_network:
+            wall._bind_process()
         wall._make_ready()
         return wall.layers
 

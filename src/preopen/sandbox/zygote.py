@@ -12,29 +12,21 @@ import sys
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from preopen.sandbox.cell import RunGuest, rehearse_alone, run_guest, serve_cell
+from preopen.sandbox.cell import ReadyGuest, ready_guest, rehearse_alone, serve_cell
 from preopen.sandbox.engine import Shelf, WasmtimeError
+from preopen.sandbox.http_gate import HttpGate
 from preopen.sandbox.privileges import forbid_dumps
 from preopen.sandbox.process import begin_for_cells, stay_on_one_cpu
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
-from preopen.wire.frames import (
-    MAX_FORKS,
-    Binary,
-    Fork,
-    Forked,
-    Frame,
-    FrameError,
-    Hello,
-    Load,
-    Loaded,
-    Reaped,
-)
+from preopen.wire.codec import FrameError
+from preopen.wire.frames import MAX_FORKS, Binary, Fork, Forked, Frame, Hello, Load, Loaded, Reaped
 from preopen.wire.starters import ASKS_NOTHING, starter_binary
 
 # Only a call that was cut short waits to hear of its cell's end; for the others it is told together
 # with the next cells.
 _REAP_LATER_MS = 20
+NETWORK = "network"  # `cells/start.py` says it: cells with a network namespace of their own each
 _NO_WALL = 71  # EX_OSERR: `cells/verdict.py` and `cells/zygote.py` read it
 _REHEARSALS = 20  # CPython 3.11 takes a function's shortcuts after eight calls, and some more
 
@@ -51,8 +43,8 @@ class Zygote:
     channel: Channel
     missing: dict[Layer, str]
     inherited: tuple[Layer, ...]
-    run: RunGuest = run_guest
-    shelf: Shelf = field(default_factory=Shelf)
+    shelf: Shelf
+    ready: ReadyGuest = ready_guest
     cells: dict[int, tuple[int, int]] = field(default_factory=dict)
     reaped: list[Reaped] = field(default_factory=list)
     poll: "select.poll" = field(default_factory=select.poll)
@@ -128,7 +120,7 @@ class Zygote:
                     self.missing,
                     zygote,
                     inherited=self.inherited,
-                    run=self.run,
+                    ready=self.ready,
                 )
             finally:
                 os._exit(70)  # EX_SOFTWARE: only a bug of ours gets here
@@ -157,6 +149,11 @@ class Zygote:
         return told
 
 
+def gate_for(role: str) -> HttpGate | None:
+    """Return the gate of cells whose role is "network"; those of any other have no wasi:http."""
+    return HttpGate() if role == NETWORK else None
+
+
 def greeting(missing: dict[Layer, str]) -> Hello:
     """Return what the server is told first: the layers of every cell to come."""
     return Hello(
@@ -172,7 +169,7 @@ def start_cell(
     parent: int,
     *,
     inherited: tuple[Layer, ...] = (),
-    run: RunGuest = run_guest,
+    ready: ReadyGuest = ready_guest,
 ) -> None:
     """In a fresh process: build the wall as far as it goes ahead of need, then answer calls."""
     stay_on_one_cpu()
@@ -180,7 +177,7 @@ def start_cell(
         wall = Wall.prepare(missing, parent, inherited)
     except WallError as error:
         leave_without_wall("a cell could not prepare its", error)
-    serve_cell(channel, shelf, wall, run)
+    serve_cell(channel, shelf, wall, ready)
 
 
 def leave_without_wall(what: str, error: WallError) -> NoReturn:
@@ -190,16 +187,17 @@ def leave_without_wall(what: str, error: WallError) -> NoReturn:
     os._exit(_NO_WALL)
 
 
-def main(arguments: list[str], run: RunGuest = run_guest) -> None:
-    """Be the zygote: `arguments` are the channel's descriptor, the server's pid, `uid:gid`."""
+def main(arguments: list[str], ready: ReadyGuest = ready_guest) -> None:
+    """Be the zygote: `arguments` are channel's descriptor, server's pid, `uid:gid`, role."""
     descriptor, server, owner = int(arguments[0]), int(arguments[1]), arguments[2]
+    gate = gate_for(arguments[3])
     begin_for_cells(server, owner)
     missing = {layer: why for layer, why in probe_layers().items() if why}
     try:
-        inherited = Wall.raise_for_children(missing)
+        inherited = Wall.raise_for_children(missing, with_network=gate is not None)
     except WallError as error:
         leave_without_wall("the zygote could not put up its", error)
-    zygote = Zygote(open_channel(descriptor), missing, inherited, run)
+    zygote = Zygote(open_channel(descriptor), missing, inherited, Shelf(gate), ready)
     forbid_dumps()  # nobody else's business either; a cell forked from here starts so
     gc.disable()  # nothing here makes cycles, and a collection would copy what the cells share
     gc.freeze()  # nor does one in a cell

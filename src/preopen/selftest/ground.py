@@ -24,7 +24,7 @@ from preopen.outcome import JsonValue
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.selftest.asking import SECRET, Ask, Who
 from preopen.selftest.wire import call_over_wire
-from preopen.serving.invocation import Answer, Invoker
+from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import builtin_folder, load_tool
 from preopen.serving.registry import Tool
 from preopen.serving.transports.descriptors import borrowed
@@ -71,7 +71,7 @@ class Ground:
     async def call(self, ask: Ask) -> Answer:
         """Return the answer of one call."""
         policy, tool, arguments = self._made(ask)
-        return await Invoker(pool=self._pool, policy=policy)(tool, arguments, _hear)
+        return await make_invoker(self._pool, policy)(tool, arguments, _hear)
 
     async def call_over_wire(self, ask: Ask) -> bytes:
         """Return all that a client would get for one call."""

@@ -4,6 +4,9 @@ The cell is the product's own: the same mounts, the same wall, the same limits, 
 Only WebAssembly is out of the way: what stops an attack now is the operating system.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from wasmtime import WasiConfig
 
 from preopen.sandbox import zygote
@@ -11,10 +14,18 @@ from preopen.sandbox.command import Ended
 from preopen.sandbox.context import Streams
 from preopen.sandbox.engine import Shelf
 from preopen.selftest.native_acts import Body, perform
+from preopen.wire.channel import Channel
 from preopen.wire.frames import Call
 
 
-def run_native(_shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams) -> Ended:
+def ready_native(
+    _shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams, _channel: Channel
+) -> Callable[[], Ended]:
+    """Return what does the acts of a call, in a guest's place."""
+    return partial(_run_native, call, streams)
+
+
+def _run_native(call: Call, streams: Streams) -> Ended:
     """Do what the call's words say, a pair each, and print a line for each as the probe does."""
     body = Body(call=call, print=streams.write_stdout, warn=streams.write_stderr)
     words = call.argv[1:]
@@ -40,4 +51,4 @@ def run_native(_shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams) -
 
 def main(arguments: list[str]) -> None:
     """Be a zygote; `arguments` are the product's."""
-    zygote.main(arguments, run_native)
+    zygote.main(arguments, ready_native)

@@ -12,7 +12,7 @@ import anyio
 from preopen.cells.pool import Pool
 from preopen.outcome import JsonValue
 from preopen.policy.policy import Policy
-from preopen.serving.invocation import Invoker
+from preopen.serving.invocation import make_invoker
 from preopen.serving.registry import Registry, Tool
 from preopen.serving.server import make_server
 from preopen.serving.transports.stdio import serve_stdio
@@ -26,7 +26,7 @@ async def call_over_wire(
 ) -> bytes:
     """Return what a server writes for `initialize` and one `tools/call`, up to the end of that."""
     registry = Registry(tools=MappingProxyType({tool.name: tool}), refused=(), left_out=())
-    invoke = Invoker(pool=pool, policy=policy)
+    invoke = make_invoker(pool, policy)
     server = make_server(lambda: registry, invoke, instructions="")
     (theirs, write), (read, ours) = os.pipe(), os.pipe()
     try:

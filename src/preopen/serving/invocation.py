@@ -15,6 +15,9 @@ from preopen.capability import Mount
 from preopen.cells.job import Binding, Job, Run
 from preopen.cells.pool import Pool
 from preopen.cells.zygote import LaunchError
+from preopen.egress.gateway import Gateway
+from preopen.egress.rule import EgressRule
+from preopen.egress.teaching import describe_rule
 from preopen.errors import PreopenError
 from preopen.outcome import (
     CellLost,
@@ -31,8 +34,9 @@ from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 from preopen.policy.policy import Policy
 from preopen.policy.replaced import differences
 from preopen.schema import fill_defaults
+from preopen.serving.attending import NetworkRecord, attend_with, call_egress, make_gateway
 from preopen.serving.registry import Tool
-from preopen.tool.failure import explain_failure
+from preopen.tool.failure import explain_denials, explain_failure
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
 
@@ -56,6 +60,7 @@ class Invoker:
 
     pool: Pool
     policy: Policy
+    gateway: Gateway
 
     async def __call__(
         self, tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress
@@ -75,7 +80,8 @@ class Invoker:
         rendered = render(tool.manifest.run, narrowed.arguments)
         if isinstance(rendered, Denial):
             return _finish(tool, Denied(denial=rendered))
-        job = self._job(tool, narrowed, rendered)
+        network = NetworkRecord()
+        job = self._job(tool, narrowed, rendered, network)
         try:
             if not self.pool.knows(tool.source):
                 await self._prepare(tool, progress)
@@ -87,8 +93,9 @@ class Invoker:
             tool,
             run.outcome,
             run=run,
-            reached=_reached(job, run),
+            reached=_reached(job, run, narrowed.egress),
             rendered=rendered,
+            network=network,
             notes=notes,
         )
 
@@ -104,7 +111,14 @@ class Invoker:
         if fault is not None:
             raise fault
 
-    def _job(self, tool: Tool, narrowed: Narrowed, rendered: Rendered) -> Job:
+    def _job(
+        self, tool: Tool, narrowed: Narrowed, rendered: Rendered, network: NetworkRecord
+    ) -> Job:
+        binding = self._binding(tool)
+        # A bound cell's wall is put up once: by what the tool has, not by what this call needs.
+        opens = bool(tool.grants.egress if binding else narrowed.egress)
+        egress = call_egress(tool, narrowed.egress)
+        attend = attend_with(self.gateway, egress, network, opens=opens)
         return Job(
             tool=tool.name,
             source=tool.source,
@@ -115,7 +129,8 @@ class Invoker:
             limits=tool.grants.limits,
             kept=tuple(each.kept for each in narrowed.replaceable),
             exit_ok=tool.manifest.run.exit_ok,
-            binding=self._binding(tool),
+            binding=binding,
+            attend=attend if tool.source.networked else None,
         )
 
     def _binding(self, tool: Tool) -> Binding | None:
@@ -137,6 +152,11 @@ class Invoker:
         return Binding(identity=identity, calls=calls, open_whole=open_whole)
 
 
+def make_invoker(pool: Pool, policy: Policy) -> Invoker:
+    """Return what invokes tools in these cells, with the network that the policy opens."""
+    return Invoker(pool=pool, policy=policy, gateway=make_gateway(policy))
+
+
 def _finish(
     tool: Tool,
     outcome: Outcome,
@@ -144,6 +164,7 @@ def _finish(
     run: Run | None = None,
     reached: tuple[str, ...] = (),
     rendered: Rendered | None = None,
+    network: NetworkRecord | None = None,
     notes: tuple[str, ...] = (),
 ) -> Answer:
     """Read back what a good end printed, or say what a bad one means; and write the receipt."""
@@ -156,6 +177,7 @@ def _finish(
     else:
         said = _explain(tool, outcome)
     run = run or Run(outcome=outcome)
+    network = network or NetworkRecord()
     sent = (
         sum(len(word.encode()) for word in rendered.argv) + len(rendered.stdin) if rendered else 0
     )
@@ -167,10 +189,12 @@ def _finish(
         walls=run.walls,
         walls_missing=run.walls_missing,
         usage=replace(run.usage, bytes_in=sent, bytes_out=len(getattr(outcome, "stdout", b""))),
-        denials=(outcome.denial,) if isinstance(outcome, Denied) else (),
+        denials=(outcome.denial,) if isinstance(outcome, Denied) else network.denials,
+        requests=network.requests,
         notes=notes,
     )
-    return Answer(reply=_with_notes(said, notes), receipt=receipt)
+    told = (*notes, *explain_denials(network.denials))
+    return Answer(reply=_with_notes(said, told), receipt=receipt)
 
 
 def _explain(tool: Tool, outcome: Outcome) -> Reply:
@@ -185,12 +209,13 @@ def _with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
     return replace(reply, content=(*reply.content, TextBlock(text="\n".join(notes))))
 
 
-def _reached(job: Job, run: Run) -> tuple[str, ...]:
+def _reached(job: Job, run: Run, egress: tuple[EgressRule, ...]) -> tuple[str, ...]:
     """Return what was reachable: nothing where no cell was touched."""
     if run.cell == "none":
         return ()
     mounts = describe_mounts(job.mounts, walled_per_call=run.cell == "call")
-    return (*mounts, *(f"environment {variable.name}" for variable in job.environment))
+    variables = (f"environment {variable.name}" for variable in job.environment)
+    return (*mounts, *variables, *map(describe_rule, egress if job.attend else ()))
 
 
 async def _say_when_slow(progress: Progress, name: str) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 import preopen
+from preopen.capability import Grants
 from preopen.cells.cache import BinarySource
+from preopen.egress.rule import Secret
 from preopen.errors import BinaryError, Fault, ManifestError, PreopenError
+from preopen.policy.audit_imports import uses_network
 from preopen.policy.decide import Refused, decide
 from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
@@ -89,11 +92,24 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
     return Tool(
         manifest=manifest,
         grants=decision.grants,
-        source=BinarySource(binary=binary, place=manifest.binary_path, read=read),
+        source=BinarySource(
+            binary=binary,
+            place=manifest.binary_path,
+            read=read,
+            networked=uses_network(facts),
+        ),
         arguments=compile_schema(manifest.input_schema, manifest.file, "input"),
         result=None if output is None else compile_schema(output, manifest.file, "output"),
+        secrets=_secrets_of(decision.grants, policy),
         warnings=decision.warnings,
     )
+
+
+def _secrets_of(grants: Grants, policy: Policy) -> dict[str, Secret]:
+    """Return the secrets of a tool's credentials; `decide` refused it where one is missing."""
+    names = {rule.credential.secret for rule in grants.egress if rule.credential is not None}
+    found = {name: policy.network.secrets.get(name) for name in names}
+    return {name: secret for name, secret in found.items() if isinstance(secret, Secret)}
 
 
 def read_binary(manifest: Manifest) -> bytes:

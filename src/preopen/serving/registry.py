@@ -6,6 +6,8 @@ from typing import Any
 
 from preopen.capability import Access, Grants
 from preopen.cells.cache import BinarySource
+from preopen.egress.rule import Secret
+from preopen.egress.teaching import describe_rule
 from preopen.errors import Fault
 from preopen.level import PermissionLevel
 from preopen.schema import Validator
@@ -22,6 +24,7 @@ class Tool:
     source: BinarySource
     arguments: Validator
     result: Validator | None
+    secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -92,6 +95,7 @@ def describe_grants(grants: Grants) -> tuple[str, ...]:
         names = " and ".join(f'"{name}"' for name in directory.narrow_to)
         only = f" (only what {names} names)" if names else ""
         lines.append(f"{verb} {directory.host_path}{only}")
+    lines += [describe_rule(rule) for rule in grants.egress]
     lines += [f"environment {variable.name}" for variable in grants.environment]
     if grants.executes:
         lines.append("run code from the arguments, inside the sandbox")

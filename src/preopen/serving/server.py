@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from preopen import __version__
 from preopen.level import PermissionLevel
-from preopen.outcome import JsonValue, Receipt
+from preopen.outcome import JsonValue, Receipt, Request
 from preopen.serving.invocation import Answer, Progress
 from preopen.serving.registry import Registry, Tool
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
@@ -82,7 +82,7 @@ def describe(tool: Tool) -> wire.Tool:
         description=tool.description,
         input_schema=dict(tool.input_schema),
         output_schema=None if tool.output_schema is None else dict(tool.output_schema),
-        annotations=hints_of(tool.level),
+        annotations=hints_of(tool.level, opens_network=bool(tool.grants.egress)),
         _meta={
             "preopen/level": tool.level.value,
             "preopen/grants": list(tool.grants_text),
@@ -91,7 +91,7 @@ def describe(tool: Tool) -> wire.Tool:
     )
 
 
-def hints_of(level: PermissionLevel) -> wire.ToolAnnotations:
+def hints_of(level: PermissionLevel, *, opens_network: bool) -> wire.ToolAnnotations:
     """Return all four hints, for a client takes an absent one for the opposite.
 
     A derived level says what a tool can do, so "idempotent" only ever means: changes nothing.
@@ -101,7 +101,7 @@ def hints_of(level: PermissionLevel) -> wire.ToolAnnotations:
         read_only_hint=harmless,
         destructive_hint=not harmless,
         idempotent_hint=harmless,
-        open_world_hint=False,  # Grants hold no egress yet; test_server.py goes red when they do
+        open_world_hint=opens_network,
     )
 
 
@@ -139,8 +139,25 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
             {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
             for denial in receipt.denials
         ],
+        "requests": [_request_to_json(request) for request in receipt.requests],
         "notes": list(receipt.notes),
         "sha256": receipt.sha256,
+    }
+
+
+def _request_to_json(request: Request) -> dict[str, JsonValue]:
+    path = {"path": request.path} if request.path else {}
+    return {
+        "method": request.method,
+        "scheme": request.scheme,
+        "host": request.host,
+        "port": request.port,
+        **path,
+        "address": request.address,
+        "result": request.result,
+        "request_bytes": request.request_bytes,
+        "response_bytes": request.response_bytes,
+        "time_ms": round(request.time_ms, 3),
     }
 
 

@@ -6,7 +6,7 @@ cleaned and cut. Nothing here tells of our own insides.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Final, assert_never
 
@@ -15,6 +15,7 @@ from preopen.outcome import (
     Busy,
     Cancelled,
     CellLost,
+    Denial,
     Denied,
     Exited,
     InvalidArguments,
@@ -38,6 +39,7 @@ STDERR_BYTES: Final = 4 << 10
 _RAW_TAIL: Final = 4 * STDERR_BYTES  # looked at before escapes are stripped; 64 KiB may be there
 _REASON_SHOWN: Final = 500  # characters of a reason that a guest or a client may have shaped
 _ITEMS_SHOWN: Final = 20
+_DENIALS_SHOWN: Final = 5
 # CSI; then strings to the terminal (OSC, DCS, SOS, PM, APC), which end at BEL, ESC or their line so
 # that an endless one costs linear time; then any other escape.
 _ESCAPE: Final = re.compile(
@@ -75,6 +77,20 @@ def explain_failure(manifest: Manifest, outcome: Outcome) -> Reply:
     # A client's own arguments stand in some reasons, and half a surrogate pair ends the server.
     text = "\n".join(texts).encode(errors="replace").decode()
     return Reply(content=(*said, TextBlock(text=text)), is_error=True)
+
+
+def explain_denials(denials: Sequence[Denial]) -> tuple[str, ...]:
+    """Return what the network denied a guest, a line each, with the way out for the operator.
+
+    Said beside whatever the guest printed: it may have been told only that it was denied.
+    """
+    seen = dict.fromkeys((_line(each.reason), each.allow) for each in denials)
+    lines = [
+        f"Denied by the operator's policy: {reason}." + (f" To allow it, {allow}." if allow else "")
+        for reason, allow in list(seen)[:_DENIALS_SHOWN]
+    ]
+    more = len(seen) - len(lines)
+    return (*lines, f"… and {more} more that the receipt names.") if more > 0 else tuple(lines)
 
 
 def _texts(manifest: Manifest, outcome: Outcome) -> list[str]:

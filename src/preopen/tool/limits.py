@@ -29,6 +29,9 @@ RANGES: Final[Mapping[str, tuple[int, int]]] = {
     "open_files": (16, 1 << 16),  # the cell's own descriptors count, too
     "concurrency": (1, 1000),
     "queue": (0, 100_000),
+    "request_bytes": (0, 1 << 40),
+    "response_bytes": (0, 1 << 40),
+    "requests": (1, 1000),
     "rate": (1, 60_000),  # a thousand a second; the server remembers that many moments
     "fuel": (1, 10**14),  # about a day at full speed
 }

@@ -22,6 +22,8 @@ from preopen.document import (
     read_file,
     shown,
 )
+from preopen.egress.rule import is_header
+from preopen.egress.rules import parse_rule
 from preopen.errors import Fault, ManifestError
 from preopen.level import PermissionLevel
 from preopen.schema import Validator, check_tool_schema, compile_schema
@@ -257,17 +259,35 @@ def _check_directory(index: int, table: Mapping[str, Any]) -> Iterator[_Found]:
 
 def _check_egress(index: int, table: Mapping[str, Any]) -> Iterator[_Found]:
     allow = table["allow"]
-    if "://" not in allow and not allow.startswith("${"):
-        write = f"write {shown(f'https://{allow}')}"
-        yield ("egress", index, "allow"), f"{shown(allow)} has no scheme", write
+    if allow != "${egress}":
+        try:
+            parse_rule(allow)
+        except ValueError as problem:
+            found, _, write = str(problem).rpartition("; ")
+            yield ("egress", index, "allow"), found, write
+    elif table.get("private"):
+        found = 'given beside "${egress}", which has its private hosts from the operator'
+        yield ("egress", index, "private"), found, "remove it"
+    yield from _check_methods(index, table)
+    credential = table.get("credential", {})
+    if credential and not is_header(credential["header"]):
+        place = ("egress", index, "credential", "header")
+        found = f"{shown(credential['header'])} is no header that preopen sets"
+        yield place, found, 'write one such as "Authorization"'
+    template = credential.get("format", "{secret}")
+    if template.count("{secret}") != 1 or not template.isprintable() or not template.isascii():
+        place = ("egress", index, "credential", "format")
+        found = f"{shown(template)} has no one place for the secret"
+        yield place, found, 'write "Bearer {secret}"'
+
+
+def _check_methods(index: int, table: Mapping[str, Any]) -> Iterator[_Found]:
+    if table.get("methods") == ["*"]:
+        return
     for number, method in enumerate(table.get("methods", ())):
         if not _METHOD.fullmatch(method) or method in {"CONNECT", "TRACE"}:
             found = f"{shown(method)} is no method that preopen passes on"
             yield ("egress", index, "methods", number), found, 'write one such as "GET" or "POST"'
-    template = table.get("credential", {}).get("format", "{secret}")
-    if "{secret}" not in template:
-        place = ("egress", index, "credential", "format")
-        yield place, f"{shown(template)} has no place for the secret", 'write "Bearer {secret}"'
 
 
 def _check_environment(table: Mapping[str, Any]) -> Iterator[_Found]:

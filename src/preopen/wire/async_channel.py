@@ -7,7 +7,8 @@ from typing import Self
 import anyio
 
 from preopen.wire.channel import BaseChannel, ChannelClosed, send_first
-from preopen.wire.frames import Frame, encode
+from preopen.wire.codec import encode
+from preopen.wire.frames import Frame
 
 
 class AsyncChannel(BaseChannel):
@@ -18,9 +19,9 @@ class AsyncChannel(BaseChannel):
         sock.setblocking(False)
 
     @classmethod
-    def from_descriptor(cls, descriptor: int) -> Self:
+    def from_descriptor(cls, descriptor: int, *, max_descriptors: int = 0) -> Self:
         """Return the channel over a socket that another process sent us."""
-        return cls(socket.socket(fileno=descriptor))
+        return cls(socket.socket(fileno=descriptor), max_descriptors=max_descriptors)
 
     def close(self) -> None:
         """Close the channel; a task that waits for it gets ChannelClosed."""

@@ -10,16 +10,16 @@ import socket
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from preopen.wire.frames import (
+from preopen.wire.codec import (
     MAX_BODY,
     MAX_DESCRIPTORS,
     MAX_HEADER,
     PREFIX,
-    Frame,
     FrameError,
     decode,
     encode,
 )
+from preopen.wire.frames import Frame
 
 _CHUNK = 256 << 10  # what one recvmsg asks for; small answers come in one
 _INT = array.array("i").itemsize
@@ -63,6 +63,10 @@ class BaseChannel:
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
+
+    def take_no_more_descriptors(self) -> None:
+        """From now on have the kernel close, unseen, whatever descriptors the peer sends."""
+        self._space = 0
 
     @property
     def holds_frame(self) -> bool:

@@ -1,34 +1,12 @@
-"""Frames between server, zygote and cell: frozen values ↔ bytes. No socket and no clock here.
+"""What server, zygote and cell say to one another, as values; `codec.py` has the bytes."""
 
-A frame is one JSON header and one binary body; descriptors travel beside it, and the header holds
-their places in that list. What comes *from* a cell is untrusted: `decode` answers a frame that is
-valid in every field, or raises FrameError.
-"""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
-import functools
-import json
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from types import NoneType
-from typing import Any, Final, TypeAlias
+from preopen.capability import Access, Kept, Limits, Mount
 
-from preopen.capability import Access, Kept, Limits, Mount, Reach
-
-PREFIX: Final = struct.Struct(">IIB")  # lengths of header and body, number of descriptors
-MAX_HEADER: Final = (
-    32 << 20
-)  # arguments of a call are bounded by the transport's 16 MiB a line; JSON may double it
-MAX_BODY: Final = (
-    96 << 20
-)  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
-MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
-_MOST: Final = 1 << 63  # every number of ours fits
 MAX_FORKS: Final = 8  # cells that one Fork asks for; two descriptors each come back
-
-
-class FrameError(ValueError):
-    """Raised when bytes are no frame of ours: the peer is broken or hostile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +86,8 @@ class Call:
 
     `rules` is the wall to put up first, or None for a cell that stands behind one already.
     `calls_left` counts this call: 1 for a single-use cell. `kept` are files whose modes the cell
-    puts back when the guest has replaced them, which WASI cannot.
+    puts back when the guest has replaced them, which WASI cannot. `gateway_port` is the one TCP
+    port of its loopback that the call may reach, 0 for none.
     """
 
     binary: Binary
@@ -119,6 +98,7 @@ class Call:
     limits: Limits
     calls_left: int
     kept: tuple[Kept, ...] = ()
+    gateway_port: int = 0
     stdin: bytes = b""
 
 
@@ -141,210 +121,36 @@ class Answer:
     stderr: bytes = b""
 
 
-Frame: TypeAlias = Load | Loaded | Fork | Hello | Forked | Reaped | Call | Answer
-_MAY_BE_NONE: Final = frozenset(f.name for f in fields(Limits) if f.default is None)
-_ENDS: Final = frozenset({"exited", "trapped", "out_of_fuel", "overflow", "refused"})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Cell → server, once, before any call: where its gateway is to be served.
 
-
-def encode(frame: Frame, beside: tuple[int, ...] = ()) -> tuple[bytes, tuple[int, ...]]:
-    """Return the bytes of a frame, length prefix included, and the descriptors to send beside it.
-
-    Load and Forked carry descriptors too: their sender names them to the channel.
+    One descriptor: a TCP socket that listens on the loopback of the cell's own network namespace.
     """
-    if isinstance(frame, Call):
-        header, body, descriptors = _encode_call(frame)
-    elif isinstance(frame, Answer):
-        header = {
-            f.name: getattr(frame, f.name)
-            for f in fields(frame)
-            if f.name not in ("stdout", "stderr")
-        }
-        header["stdout_bytes"] = len(frame.stdout)
-        body, descriptors = frame.stdout + frame.stderr, ()
-    else:
-        header, body, descriptors = asdict(frame), b"", beside
-    header["frame"] = type(frame).__name__
-    text = json.dumps(header, separators=(",", ":")).encode()
-    return PREFIX.pack(len(text), len(body), len(descriptors)) + text + body, descriptors
 
 
-@functools.cache
-def _as_header(binary: Binary) -> dict[str, Any]:
-    return asdict(binary)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Cell → server, during a call: may the guest send this request? Its parts as it wrote them."""
+
+    method: str
+    scheme: str | None
+    authority: str | None
+    path: str | None
 
 
-@functools.cache  # a handful of different ones in a server's life; 15 µs each time otherwise
-def _limits(limits: Limits) -> dict[str, Any]:
-    return asdict(limits)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Server → cell: the answer to an Ask. One of the two is "".
 
-
-def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
-    descriptors: list[int] = []
-
-    def place(descriptor: int) -> int:
-        if descriptor not in descriptors:
-            descriptors.append(descriptor)
-        return descriptors.index(descriptor)
-
-    header = {
-        "binary": _as_header(call.binary),
-        "argv": call.argv,
-        "environment": call.environment,
-        "mounts": [
-            [place(m.folder), m.guest_paths, m.access, m.reach, m.host_paths] for m in call.mounts
-        ],
-        "rules": None
-        if call.rules is None
-        else [[place(r.descriptor), r.access, r.is_file] for r in call.rules],
-        "limits": _limits(call.limits),
-        "calls_left": call.calls_left,
-        "kept": [[place(k.folder), k.name] for k in call.kept],
-    }
-    if len(descriptors) > MAX_DESCRIPTORS:
-        msg = f"a call carries {len(descriptors)} descriptors; {MAX_DESCRIPTORS} are possible"
-        raise FrameError(msg)
-    return header, call.stdin, tuple(descriptors)
-
-
-def decode(text: bytes, body: bytes, descriptors: Sequence[int] = ()) -> Frame:
-    """Return the frame of a header, a body and the descriptors that came beside them.
-
-    Raises:
-        FrameError: a field is missing, unknown or of another type, or names no descriptor.
-
+    `ticket` is the path under which the gateway takes the request once; `error` the name of an
+    error-code of wasi:http, such as "HTTP-request-denied".
     """
-    try:
-        header = json.loads(text)
-        maker = _MAKERS[header.pop("frame")]
-        return maker(header, body, descriptors)
-    except FrameError:
-        raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        msg = f"not a frame: {type(error).__name__}"
-        raise FrameError(msg) from error
+
+    ticket: str = ""
+    error: str = ""
 
 
-def _binary(value: Mapping[str, Any]) -> Binary:
-    binary = Binary(**value)
-    _expect(binary.sha256, str), _expect(binary.stack_bytes, int)
-    known = _expect(binary.kind, str) in ("module", "component")
-    if not known or not isinstance(binary.counts_fuel, bool):
-        msg = "unknown kind of binary"
-        raise FrameError(msg)
-    return binary
-
-
-def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Call:
-    mounts = tuple(
-        Mount(
-            folder=_descriptor(descriptors, place),
-            guest_paths=_words(guest_paths),
-            access=Access(access),
-            reach=Reach(reach),
-            host_paths=_words(host_paths),
-        )
-        for place, guest_paths, access, reach, host_paths in header.pop("mounts")
-    )
-    rules = header.pop("rules")
-    if rules is not None:
-        rules = tuple(
-            Rule(
-                descriptor=_descriptor(descriptors, place),
-                access=Access(access),
-                is_file=bool(is_file),
-            )
-            for place, access, is_file in rules
-        )
-    return Call(
-        binary=_binary(header.pop("binary")),
-        argv=_words(header.pop("argv")),
-        environment=tuple((name, value) for name, value in map(_words, header.pop("environment"))),
-        mounts=mounts,
-        rules=rules,
-        limits=_read_limits(header.pop("limits")),
-        calls_left=_expect(header.pop("calls_left"), int),
-        kept=tuple(
-            Kept(folder=_descriptor(descriptors, place), name=_expect(name, str))
-            for place, name in header.pop("kept")
-        ),
-        stdin=body,
-        **header,
-    )
-
-
-def _read_limits(value: Mapping[str, Any]) -> Limits:
-    for name, number in value.items():
-        if number is not None or name not in _MAY_BE_NONE:
-            _expect(number, int)
-    return Limits(**value)
-
-
-def _descriptor(descriptors: Sequence[int], place: object) -> int:
-    """Return the descriptor of a place; a negative one would count from the end."""
-    number: int = _expect(place, int)
-    if number < 0:
-        msg = "a place before the first descriptor"
-        raise FrameError(msg)
-    return descriptors[number]
-
-
-def _answer(header: dict[str, Any], body: bytes, _: Sequence[int]) -> Answer:
-    cut = _expect(header.pop("stdout_bytes"), int)
-    answer = Answer(
-        **header,
-        stdout=body[:cut],
-        stderr=body[cut:],
-    )
-    _expect(answer.exit_code, int), _expect(answer.reason, str), _expect(answer.memory_of, str)
-    _expect(answer.peak_memory_bytes, int), _expect(answer.cpu_ms, (int, float))
-    _expect(answer.fuel_used, (int, NoneType))
-    if answer.end not in _ENDS or not 0 <= cut <= len(body):
-        msg = "not an answer"
-        raise FrameError(msg)
-    return answer
-
-
-def _hello(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) -> Hello:
-    missing = _expect(header["missing"], dict)
-    return Hello(
-        layers=_words(header["layers"]),
-        missing={layer: _expect(why, str) for layer, why in missing.items()},
-    )
-
-
-def _words(value: object) -> tuple[str, ...]:
-    """Return a list of strings; a string alone would be one of its letters."""
-    return tuple(_expect(word, str) for word in _expect(value, list))
-
-
-def _expect(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - JSON values have any type until here
-    if not isinstance(value, kind) or isinstance(value, bool):
-        msg = f"expected {kind}, found {type(value).__name__}"
-        raise FrameError(msg)
-    # Python's JSON knows NaN and integers of 4300 digits, on which arithmetic raises elsewhere.
-    if isinstance(value, (int, float)) and not -_MOST < value < _MOST:
-        raise FrameError("a number is out of range")
-    return value
-
-
-def _plain(kind: type, **types: type | tuple[type, ...]) -> Callable[..., Any]:
-    def make(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) -> Any:  # noqa: ANN401 - one of Frame
-        for name, expected in types.items():
-            _expect(header[name], expected)
-        if "binary" in header:
-            header["binary"] = _binary(header["binary"])
-        return kind(**header)
-
-    return make
-
-
-_MAKERS: Final[Mapping[str, Callable[[dict[str, Any], bytes, Sequence[int]], Frame]]] = {
-    "Load": _plain(Load),
-    "Loaded": _plain(Loaded, fault=str),
-    "Fork": _plain(Fork, first=int, count=int),
-    "Hello": _hello,
-    "Forked": _plain(Forked, cell=int, pid=int),
-    "Reaped": _plain(Reaped, cell=int, status=int, cpu_ms=(int, float), max_rss_bytes=int),
-    "Call": _call,
-    "Answer": _answer,
-}
+Frame: TypeAlias = (
+    Load | Loaded | Fork | Hello | Forked | Reaped | Call | Answer | Listening | Ask | Verdict
+)

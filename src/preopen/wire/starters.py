@@ -27,6 +27,10 @@ ASKS_STATUS: Final = b"""(module
   (func (export "_start")
     (drop (call $stat (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 64)))))"""
 
+# Of wasm/http_gate/http_gate.wasm, by `wasm/build_wat.py`: nothing else is linked to wasmtime's own
+# wasi:http.
+GATE_SHA256: Final = "5332998c717a098229685f6cde2c6c575270df76456e22985e24e2373ddd8839"
+
 STARTER_STACK: Final = 1 << 20  # the default stack: one engine serves them and most tools
 
 
@@ -34,3 +38,10 @@ STARTER_STACK: Final = 1 << 20  # the default stack: one engine serves them and 
 def starter_binary(text: bytes) -> Binary:
     """Return how every process of ours names this starter."""
     return Binary(sha256=hashlib.sha256(text).hexdigest(), kind="module", stack_bytes=STARTER_STACK)
+
+
+def gate_binary(*, stack_bytes: int, counts_fuel: bool) -> Binary:
+    """Return how every process of ours names the gate component, for guests of this profile."""
+    return Binary(
+        sha256=GATE_SHA256, kind="component", stack_bytes=stack_bytes, counts_fuel=counts_fuel
+    )

@@ -11,7 +11,8 @@ from typing import Final
 from preopen.cells.cache import own_folder
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.errors import PlatformError
-from preopen.policy.settings import FILE_NAME, Surroundings
+from preopen.policy.flags import Surroundings
+from preopen.policy.settings import FILE_NAME
 
 SECTION: Final = "folders"
 

@@ -12,8 +12,9 @@ from preopen.cli.health.line import Line, State, lines_of
 from preopen.cli.starting import name_of, owner_of_cells
 from preopen.errors import PolicyError
 from preopen.level import PermissionLevel
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import FILE_NAME, Flags, Surroundings
+from preopen.policy.settings import FILE_NAME
 from preopen.serving.loading import load_registry
 
 SECTION: Final = "policy"

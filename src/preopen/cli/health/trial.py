@@ -20,8 +20,8 @@ from preopen.cli.health.line import Line, State, lines_of
 from preopen.cli.starting import Launcher, open_cells, start_launcher
 from preopen.errors import PlatformError, PreopenError
 from preopen.outcome import Returned
+from preopen.policy.flags import Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import Surroundings
 from preopen.wire.frames import Binary
 from preopen.wire.starters import STARTER_STACK
 

@@ -1,0 +1,53 @@
+"""What would allow a request: the line to write, and where. Pure."""
+
+import ipaddress
+
+from preopen.egress.addresses import forbidden
+from preopen.egress.hosts import is_address
+from preopen.egress.rule import ANY_METHOD, EgressRule, Target
+from preopen.egress.rules import format_rule
+
+# Names that mean this machine or its network by convention (RFC 6761, RFC 6762, RFC 8375).
+_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
+
+
+def way_to(target: Target) -> str:
+    """Return what the operator writes to open a target, as a flag and as a line; "" for nothing."""
+    if is_address(target.host) and forbidden(ipaddress.ip_address(target.host), private=True):
+        return ""  # link-local, metadata, multicast: nothing opens them
+    if is_private(target):
+        return way_to_private(target)
+    origin = target.origin
+    return (
+        f"start preopen with --egress {origin}, or write"
+        f' hosts = ["{origin}"] under [egress] in preopen.toml'
+    )
+
+
+def way_to_private(target: Target) -> str:
+    """Return what the operator writes to open a host of an own network."""
+    origin = target.origin
+    return (
+        f"start preopen with --egress-private {origin}, or write"
+        f' private = ["{origin}"] under [egress] in preopen.toml'
+    )
+
+
+def describe_rule(rule: EgressRule) -> str:
+    """Return a rule in plain words, as receipts, `list` and `explain` say it."""
+    methods = "requests by any method" if rule.methods == (ANY_METHOD,) else ", ".join(rule.methods)
+    text = f"{methods} to {format_rule(rule)}"
+    if rule.private:
+        text += ", at a private address"
+    if rule.credential is not None:
+        text += f", with the secret {rule.credential.secret} in {rule.credential.header}"
+    if rule.narrow_to:
+        text += f' (only the host that "{rule.narrow_to}" names)'
+    return text
+
+
+def is_private(target: Target) -> bool:
+    """Whether a target names, as it is written, a host of this machine or of its own network."""
+    if is_address(target.host):
+        return bool(forbidden(ipaddress.ip_address(target.host), private=False))
+    return target.host.endswith(_LOCAL_NAMES)
