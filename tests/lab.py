@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import wasmtime
@@ -16,7 +16,7 @@ import wasmtime
 from preopen.capability import Access, EnvVar, Kept, Limits, Mount, Reach, Source
 from preopen.cells.cache import BinarySource, Cache
 from preopen.cells.compiling import compile_binary
-from preopen.cells.job import Binding, Job, Run
+from preopen.cells.job import Attend, Binding, Job, Run
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
 from preopen.outcome import Returned
@@ -48,6 +48,12 @@ def source_of(
 def probe(kind: str, stack_bytes: int = 1 << 20, *, counts_fuel: bool = False) -> BinarySource:
     """Return the probe as this kind of binary."""
     return source_of(PROBES[kind].read_bytes(), kind, stack_bytes, counts_fuel=counts_fuel)
+
+
+def courier(name: str = "courier") -> BinarySource:
+    """Return the component that sends what it is told, for cells with a network."""
+    data = (ROOT / "wasm" / "courier" / f"{name}.wasm").read_bytes()
+    return replace(source_of(data, "component"), networked=True)
 
 
 def wat(text: str) -> BinarySource:
@@ -98,6 +104,7 @@ class Lab:
         stdin: bytes = b"",
         limits: Limits = QUICK,
         binding: Binding | None = None,
+        attend: Attend | None = None,
         tool: str = "probe",
     ) -> Run:
         """Run a binary once; `words` are its arguments."""
@@ -114,6 +121,7 @@ class Lab:
             kept=kept,
             limits=limits,
             binding=binding,
+            attend=attend,
         )
         await self.pool.prepare(source)
         run = await self.pool.run(job)

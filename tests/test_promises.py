@@ -36,7 +36,7 @@ _NETWORK: Final = ("preopen.policy.decide:_refuse_egress",)
 _OPENED: Final = ("preopen.policy.levels:_is_opened",)
 _PERMITS: Final = ("preopen.cells.permits:Permits._may_start",)
 _RLIMITS: Final = ("preopen.sandbox.rlimits:limits_for",)
-_STORE: Final = ("preopen.sandbox.command:run_command",)
+_STORE: Final = ("preopen.sandbox.command:limit_store",)
 
 # Key → the functions that enforce it. Where two walls stop an act, the first one stands first.
 KEEPERS: Final[dict[str, tuple[str, ...]]] = {

@@ -94,13 +94,13 @@ def _limits_for(original: Callable[..., dict[int, tuple[int, int]]], key: str) -
     return limits_for
 
 
-def _run_command(original: Callable[..., Any], key: str) -> object:
-    def run_command(engine: Any, loaded: Any, wasi: Any, limits: Any) -> Any:
+def _limit_store(original: Callable[..., Any], key: str) -> object:
+    def limit_store(store: Any, loaded: Any, limits: Any, **more: Any) -> None:
         if getattr(limits, _STORE[key]) is not None:  # our starters' engines count no fuel
             limits = replace(limits, **{_STORE[key]: _ROOM})
-        return original(engine, loaded, wasi, limits)
+        original(store, loaded, limits, **more)
 
-    return run_command
+    return limit_store
 
 
 def _make_engine(original: Callable[..., Any], _key: str) -> object:
@@ -126,7 +126,7 @@ def _stderr(_original: object, _key: str) -> object:
 
 
 MUTANTS: Final[dict[str, Mutant]] = {
-    "preopen.sandbox.command:run_command": _run_command,
+    "preopen.sandbox.command:limit_store": _limit_store,
     "preopen.sandbox.context:_preopen": _preopen,
     "preopen.sandbox.context:make_context": _context,
     "preopen.sandbox.context:Streams.stderr": _stderr,

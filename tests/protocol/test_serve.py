@@ -11,7 +11,7 @@ import anyio
 import pytest
 from mcp import Client
 
-from preopen.cells.pool import SPARES
+from preopen.cells.supply import SPARES
 from processes import children_of, cpu_seconds, gone, state_of
 from served import Site, make_site
 

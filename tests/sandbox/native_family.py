@@ -24,7 +24,7 @@ _NUMBERS = syscall_table.read_numbers(syscall_table.REFUSED, seccomp.machine())
 
 def become_cell(stage: Stage, missing: Sequence[Layer]) -> tuple[Layer, ...]:
     """Be the zygote, fork the family, and return in its youngest: what it has by the fork."""
-    inherited = Wall.raise_for_children(missing)
+    inherited = Wall.raise_for_children(missing, with_network=False)
     if Layer.UNDUMPABLE not in missing:
         privileges.forbid_dumps()
     stage.family = {"server": stage.server, "zygote": os.getpid()}

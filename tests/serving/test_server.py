@@ -67,7 +67,7 @@ async def test_a_tools_definition_says_what_the_tool_may_do(era: str) -> None:
             [tool] = (await client.list_tools()).tools
     assert (tool.title, tool.description) == ("Echo", "Says what it was told (echo).")
     assert (tool.input_schema, tool.output_schema) == (INPUT_SCHEMA, schema)
-    assert tool.annotations == hints_of(PermissionLevel.READ_ONLY)
+    assert tool.annotations == hints_of(PermissionLevel.READ_ONLY, opens_network=False)
     assert tool.meta == {
         "preopen/level": "read-only",
         "preopen/grants": ["read /src"],
@@ -99,18 +99,19 @@ async def test_definitions_are_the_same_whoever_asks() -> None:
 )
 def test_hints_follow_from_the_derived_level(level: PermissionLevel, *, harmless: bool) -> None:
     """Design §7: readOnly and idempotent up to read-only, destructive for write and above."""
-    assert hints_of(level) == wire.ToolAnnotations(
-        read_only_hint=harmless,
-        destructive_hint=not harmless,
-        idempotent_hint=harmless,
-        open_world_hint=False,
-    )
+    for opens_network in (False, True):
+        assert hints_of(level, opens_network=opens_network) == wire.ToolAnnotations(
+            read_only_hint=harmless,
+            destructive_hint=not harmless,
+            idempotent_hint=harmless,
+            open_world_hint=opens_network,
+        )
 
 
 def test_no_grant_reaches_an_open_world_unseen_by_the_hints() -> None:
     """Ours: whoever adds a kind of grant decides here whether it turns openWorldHint on."""
     closed = {"directories", "environment", "executes", "limits", "level", "reasons"}
-    assert {field.name for field in dataclasses.fields(Grants)} == closed
+    assert {field.name for field in dataclasses.fields(Grants)} == closed | {"egress"}
 
 
 @both_eras
