@@ -19,6 +19,7 @@ from preopen.cells.compiling import compile_binary
 from preopen.cells.job import Attend, Binding, Job, Run
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
+from preopen.cells.start import ZYGOTE
 from preopen.outcome import Returned
 from preopen.wire.frames import Binary
 
@@ -139,10 +140,15 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(
-    cache_folder: Path, launcher: str = "zygote", *, cells: int = 32, spares: int = 1
+    cache_folder: Path,
+    launcher: str = "zygote",
+    *,
+    cells: int = 32,
+    spares: int = 1,
+    entry: str = ZYGOTE,
 ) -> AsyncIterator[Lab]:
-    """Open a pool by one of LAUNCHERS, with one cache for all tests."""
-    made = {"zygote": ZygoteLauncher, "spawn": SpawnLauncher}[launcher]()
+    """Open a pool by one of LAUNCHERS, with one cache for all tests; `entry` is of a zygote."""
+    made = ZygoteLauncher(entry=entry) if launcher == "zygote" else SpawnLauncher()
     cache = Cache(cache_folder / "cache", cache_folder / "state" / "cache.key", compile_binary)
     async with open_pool(made, cache, cells=cells, spares=spares) as pool:
         yield Lab(pool)

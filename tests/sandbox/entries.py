@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from wasmtime import component
 
 from preopen.layer import Layer
-from preopen.sandbox import landlock, privileges, rlimits, seccomp, spawn, wall, zygote
+from preopen.sandbox import (
+    http_gate,
+    landlock,
+    privileges,
+    rlimits,
+    seccomp,
+    spawn,
+    wall,
+    zygote,
+)
 
 Main: TypeAlias = Callable[[list[str]], None]
 
@@ -74,3 +84,21 @@ def _break(layer: Layer) -> None:
             assert isinstance(wall._OF_THE_PROCESS, dict)
             assert layer in wall._OF_THE_PROCESS
             wall._OF_THE_PROCESS[layer] = fail
+
+
+def past_the_gate(lacks: str = "") -> Main:
+    """Return a zygote whose guests have wasmtime's own HTTP client, on a machine without layers."""
+
+    def main(arguments: list[str]) -> None:
+        answers = wall.probe_layers() | dict.fromkeys(
+            map(Layer, lacks.split()), "taken away by a test"
+        )
+        zygote.probe_layers = lambda: answers
+        http_gate.HttpGate.interpose = _native  # type: ignore[method-assign]  # what is tried
+        zygote.main(arguments)
+
+    return main
+
+
+def _native(_gate: http_gate.HttpGate, linker: component.Linker) -> None:
+    linker.add_wasi_http()

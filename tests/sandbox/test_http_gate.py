@@ -1,16 +1,29 @@
 """wasi:http in a cell: each request is asked for, and what is not approved goes nowhere."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from door import Door
-from lab import Lab, courier
-from preopen.outcome import Returned
+from door import PAGE, Door
+from lab import Lab, courier, open_lab
+from preopen.capability import Mount
+from preopen.cells.job import Binding
+from preopen.outcome import Returned, Trapped
 from preopen.wire.frames import Ask, Verdict
+from sandbox.entries import entry_of
 
 pytestmark = pytest.mark.anyio
+
+
+@contextmanager
+def nothing() -> Iterator[tuple[Mount, ...]]:
+    """Open no folder: the whole grant of a tool that has none."""
+    yield ()
 
 
 async def send(lab: Lab, door: Door, *words: str, name: str = "courier") -> list[dict[str, Any]]:
@@ -27,9 +40,7 @@ async def test_approved_request_reaches_the_gateway_under_its_ticket(lab: Lab) -
     (answer,) = await send(lab, door, "get", "https://example.com/a?b=c")
 
     assert answer["status"] == 200
-    assert [
-        Ask(method="GET", scheme="HTTPS", authority="example.com", path="/a?b=c")
-    ] == door.asks
+    assert [Ask(method="GET", scheme="HTTPS", authority="example.com", path="/a?b=c")] == door.asks
     (head,) = door.heads
     assert head.startswith(b"GET /ticket HTTP/1.1\r\n")
 
@@ -42,3 +53,121 @@ async def test_denied_request_connects_nowhere_and_the_guest_hears_why(lab: Lab)
 
     assert answer == {"error": "HTTP-request-denied"}
     assert door.heads == []
+
+
+async def test_parts_are_asked_for_as_the_guest_wrote_them(lab: Lab) -> None:
+    """Design §9: no URL is parsed on this side; methods are told as they go out."""
+    door = Door(verdict=Verdict(error="HTTP-request-denied"))
+
+    await send(lab, door, "send", "other:get", "-", "user@EXAMPLE.com:80", "/%2e/é#x")
+    await send(lab, door, "send", "CONNECT", "ftp", "[::1]", "-")
+
+    assert door.asks == [
+        Ask(method="get", scheme=None, authority="user@EXAMPLE.com:80", path="/%2e/é#x"),
+        Ask(method="CONNECT", scheme="ftp", authority="[::1]", path=None),
+    ]
+
+
+async def test_thousand_denials_leave_room_for_what_is_allowed(zygote_lab: Lab) -> None:
+    """Measured: requests that were denied and kept ended a cell with a MemoryError."""
+    door = Door(verdict=Verdict(error="HTTP-request-denied"))
+
+    answers = await send(zygote_lab, door, "deny", "1000", "https://example.com/")
+
+    assert len(door.asks) == 1000
+    assert answers == [{"HTTP-request-denied": 1000}]
+
+
+async def test_request_that_the_gate_has_no_room_for_ends_its_guest_and_goes_nowhere(
+    zygote_lab: Lab,
+) -> None:
+    """Ours: a method may be as long as a guest likes; the gate traps, and nothing is sent."""
+    door = Door()
+
+    words = ("send", "M" * 300_000, "https", "example.com", "/")
+    run = await zygote_lab.run(courier(), *words, attend=door.attend)
+
+    assert isinstance(run.outcome, Trapped), run
+    assert door.asks == door.heads == []
+
+
+async def test_call_without_rules_can_make_no_socket_and_asks_all_the_same(lab: Lab) -> None:
+    """Design §5: a tool whose egress comes out empty is offered, and a request is a Denial."""
+    door = Door(verdict=Verdict(error="HTTP-request-denied"), opens=False)
+
+    (answer,) = await send(lab, door, "get", "https://example.com/")
+
+    assert answer == {"error": "HTTP-request-denied"}
+    assert len(door.asks) == 1
+
+
+async def test_ticket_without_a_port_leads_nowhere(lab: Lab) -> None:
+    """Ours: where the wall is closed a wrong verdict opens nothing."""
+    (answer,) = await send(lab, Door(opens=False), "get", "https://example.com/")
+
+    assert "error" in answer
+
+
+async def test_many_requests_of_one_guest_are_in_flight_at_once(zygote_lab: Lab) -> None:
+    """Issue: 100 requests in flight; the gate asks for each in turn and holds none up."""
+    door = Door()
+
+    answers = await send(zygote_lab, door, "many", "https://example.com/", "30")
+
+    assert len(door.heads) == len(door.asks) == 30
+    assert all("error" not in answer for answer in answers)
+
+
+async def test_cell_that_serves_several_calls_keeps_its_gateway(zygote_lab: Lab) -> None:
+    """Design §3: a tool-bound cell is walled once, to one port."""
+    door = Door()
+    binding = Binding(identity="one tool", calls=3, open_whole=nothing)
+
+    for _ in range(3):
+        run = await zygote_lab.run(
+            courier(), "get", "http://a.example/", attend=door.attend, binding=binding
+        )
+        assert isinstance(run.outcome, Returned), run
+
+    assert len(set(door.ports)) == 1
+    assert len(door.heads) == 3
+
+
+@asynccontextmanager
+async def neighbour() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Serve a page on this machine's loopback, as what a guest must not reach: URL and requests."""
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(PAGE)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", heads
+
+
+@pytest.mark.parametrize("lacks", ["", "namespaces", "landlock landlock-tcp"])
+async def test_past_the_gate_the_wall_alone_stops_a_request(
+    lacks: str, tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue: with the interposer off the wall alone must stop it: namespace, else Landlock."""
+    entry = entry_of(tmp_path, monkeypatch, "sandbox.entries", f"past_the_gate({lacks!r})")
+    async with neighbour() as (url, heads), open_lab(cache_folder, entry=entry) as lab:
+        answers = await send(lab, door := Door(), "get", url, "http://localhost:1/")
+
+    assert all("error" in answer for answer in answers), answers
+    assert heads == door.asks == []
+
+
+async def test_past_the_gate_and_without_both_walls_the_neighbour_is_reached(
+    tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours: the control of the one above: the neighbour answers whoever gets there."""
+    lacks = "past_the_gate('namespaces landlock landlock-tcp')"
+    entry = entry_of(tmp_path, monkeypatch, "sandbox.entries", lacks)
+    async with neighbour() as (url, heads), open_lab(cache_folder, entry=entry) as lab:
+        (answer,) = await send(lab, Door(), "get", url)
+
+    assert answer["status"] == 200
+    assert len(heads) == 1
