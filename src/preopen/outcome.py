@@ -24,7 +24,8 @@ class Request:
 
     `address` is the one that was dialled, "" where none was. `result` is the status, "denied", or
     in a few words what failed. Bytes are of bodies, as they passed the gateway; time in ms.
-    `path` is "" unless the operator has paths recorded.
+    `path` is "" unless the operator has paths recorded; `limit` is the manifest's key that ended
+    it, or "".
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request:
     result: str
     address: str = ""
     path: str = ""
+    limit: str = ""
     request_bytes: int = 0
     response_bytes: int = 0
     time_ms: float = 0.0

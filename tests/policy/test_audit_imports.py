@@ -5,7 +5,11 @@ import wasmtime
 from wasmtime import component as components
 
 from policy.asks import COMPONENT, MODULE, P1, ask, manifest, offer, refuse, texts
-from preopen.policy.audit_imports import PREVIEW_1_FUNCTIONS, WASI_02_INTERFACES
+from preopen.policy.audit_imports import (
+    PREVIEW_1_FUNCTIONS,
+    WASI_02_INTERFACES,
+    uses_network,
+)
 from preopen.policy.policy import Policy
 from preopen.tool.binary import BinaryFacts, BinaryKind, Import
 from preopen.tool.manifest import EgressAsk, EnvAsk
@@ -147,12 +151,30 @@ def test_http_without_egress_is_refused() -> None:
     assert 'imports "wasi:http/types@0.2.4", and the manifest has no [[egress]]' in faults
 
 
-def test_http_with_egress_is_no_fault_of_the_imports() -> None:
-    """Ours: the egress itself is refused, for now."""
+def test_http_with_egress_is_no_fault() -> None:
+    """Design §5: what a tool asks for may be imported, in any patch of 0.2."""
     asks = (EgressAsk(key="egress[0]", allow="https://example.com"),)
-    faults = refuse(manifest(egress=asks), POLICY, component("wasi:http/types@0.2.4"))
+    for version in ("0.2.0", "0.2.99"):
+        facts = component(f"wasi:http/types@{version}", f"wasi:http/outgoing-handler@{version}")
+        offer(manifest(egress=asks), POLICY, facts)
+        assert uses_network(facts)
 
-    assert ["egress[0]"] == [fault.key for fault in faults]
+
+def test_http_of_another_world_is_refused() -> None:
+    """Ours: a component that serves requests is no command, and 0.3 is linked for nobody."""
+    asks = (EgressAsk(key="egress[0]", allow="https://example.com"),)
+    for name in ("wasi:http/incoming-handler@0.2.4", "wasi:http/client@0.3.0"):
+        faults = texts(refuse(manifest(egress=asks), POLICY, component(name)))
+        assert "which preopen does not offer" in faults
+
+
+def test_egress_without_http_is_a_warning() -> None:
+    """Design §5: a grant that no import could use."""
+    asks = (EgressAsk(key="egress[0]", allow="https://example.com"),)
+
+    (warning,) = offer(manifest(egress=asks), POLICY, component()).warnings
+
+    assert "egress: the binary imports no wasi:http" in warning
 
 
 @pytest.mark.parametrize(

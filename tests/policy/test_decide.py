@@ -10,7 +10,7 @@ from preopen.capability import CEILINGS, Access, Directory, EnvVar, Limits, Sour
 from preopen.level import PermissionLevel
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.tool.binary import BinaryFacts, BinaryKind
-from preopen.tool.manifest import EgressAsk, EnvAsk, Interface, Run
+from preopen.tool.manifest import EnvAsk, Interface, Run
 
 
 @pytest.fixture
@@ -291,13 +291,6 @@ def test_variable_that_is_not_there_is_refused(name: str, found: str, policy: Po
     asks = (EnvAsk(key="environment.X", name="X", from_host=name),)
 
     assert found in texts(refuse(manifest(environment=asks), policy))
-
-
-def test_egress_is_refused_until_there_is_a_network(policy: Policy) -> None:
-    """Ours: no key without a keeper."""
-    asks = (EgressAsk(key="egress[0]", allow="https://example.com"),)
-
-    assert "network tools come with a later release" in texts(refuse(manifest(egress=asks), policy))
 
 
 def test_writing_where_preopen_lives_is_refused(tree: Path, policy: Policy) -> None:

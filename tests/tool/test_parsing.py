@@ -194,7 +194,7 @@ def test_other_format_is_said_first_and_alone(version: str) -> None:
     [
         ("[run]", "[rum]", 'rum: unknown key; did you mean "run"?'),
         ("exit_ok", "exitok", 'run.exitok: unknown key; did you mean "exit_ok"?'),
-        ("wall_time", "requests", "limits.requests: unknown key; known here: "),
+        ("wall_time", "request", 'limits.request: unknown key; did you mean "requests"?'),
         ("wall_time", "fuel", 'limits.fuel: found "2m"; write an integer'),
         ('name = "fetch"\n', "", "tool.name: missing; write a string"),
         ('"fetch"', '"fe tch"', 'tool.name: "fe tch" is no tool name; write 1 to 64 letters'),

@@ -36,7 +36,8 @@ from preopen.policy.replaced import differences
 from preopen.schema import fill_defaults
 from preopen.serving.attending import NetworkRecord, attend_with, call_egress, make_gateway
 from preopen.serving.registry import Tool
-from preopen.tool.failure import explain_denials, explain_failure
+from preopen.tool.failure import explain_failure
+from preopen.tool.network_failure import explain_network
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
 
@@ -193,7 +194,8 @@ def _finish(
         requests=network.requests,
         notes=notes,
     )
-    told = (*notes, *explain_denials(network.denials))
+    held = replace(tool.manifest, limits=tool.grants.limits)
+    told = (*notes, *explain_network(held, network.requests, network.denials))
     return Answer(reply=_with_notes(said, told), receipt=receipt)
 
 

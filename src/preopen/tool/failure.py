@@ -6,7 +6,7 @@ cleaned and cut. Nothing here tells of our own insides.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final, assert_never
 
@@ -15,7 +15,6 @@ from preopen.outcome import (
     Busy,
     Cancelled,
     CellLost,
-    Denial,
     Denied,
     Exited,
     InvalidArguments,
@@ -39,7 +38,6 @@ STDERR_BYTES: Final = 4 << 10
 _RAW_TAIL: Final = 4 * STDERR_BYTES  # looked at before escapes are stripped; 64 KiB may be there
 _REASON_SHOWN: Final = 500  # characters of a reason that a guest or a client may have shaped
 _ITEMS_SHOWN: Final = 20
-_DENIALS_SHOWN: Final = 5
 # CSI; then strings to the terminal (OSC, DCS, SOS, PM, APC), which end at BEL, ESC or their line so
 # that an endless one costs linear time; then any other escape.
 _ESCAPE: Final = re.compile(
@@ -79,20 +77,6 @@ def explain_failure(manifest: Manifest, outcome: Outcome) -> Reply:
     return Reply(content=(*said, TextBlock(text=text)), is_error=True)
 
 
-def explain_denials(denials: Sequence[Denial]) -> tuple[str, ...]:
-    """Return what the network denied a guest, a line each, with the way out for the operator.
-
-    Said beside whatever the guest printed: it may have been told only that it was denied.
-    """
-    seen = dict.fromkeys((_line(each.reason), each.allow) for each in denials)
-    lines = [
-        f"Denied by the operator's policy: {reason}." + (f" To allow it, {allow}." if allow else "")
-        for reason, allow in list(seen)[:_DENIALS_SHOWN]
-    ]
-    more = len(seen) - len(lines)
-    return (*lines, f"… and {more} more that the receipt names.") if more > 0 else tuple(lines)
-
-
 def _texts(manifest: Manifest, outcome: Outcome) -> list[str]:
     """Return what happened, and the tail of stderr under a heading where there is one."""
     if not isinstance(outcome, Exited | Trapped | OutOfFuel | OutputOverflow | InvalidResult):
@@ -128,7 +112,9 @@ def _explain(manifest: Manifest, outcome: Outcome) -> str:  # noqa: C901, PLR091
         case Denied():
             return _denied(outcome)
         case CellLost():
-            return f"{manifest.name} ended without an answer: {_line(outcome.reason)}. Try again."
+            return (
+                f"{manifest.name} ended without an answer: {one_line(outcome.reason)}. Try again."
+            )
         case Returned():
             raise ValueError("Returned is no failure: read_reply reads it")
     assert_never(outcome)
@@ -159,7 +145,7 @@ def clean_lines(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Return a reason as one cleaned line, without a full stop, cut."""
     line = " ".join(clean_lines(text)).strip().removesuffix(".")
     return line if len(line) <= _REASON_SHOWN else line[:_REASON_SHOWN] + "…"
@@ -173,7 +159,7 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _raise(manifest: Manifest, *lines: str) -> str:
+def how_to_raise(manifest: Manifest, *lines: str) -> str:
     """Return how to raise a limit: the lines for `[limits]`, and where they go."""
     file = PurePath(manifest.file).name
     written = " and ".join(f"`{line}`" for line in lines)
@@ -188,18 +174,19 @@ def _raise(manifest: Manifest, *lines: str) -> str:
     return f"To raise it, {where}. {ceiling}"
 
 
-def _written(key: str, number: int) -> str:
+def written(key: str, number: int) -> str:
     """Return a limit's line under `[limits]`, as people write it."""
     text = format_limit(key, number)
     return f"{key} = {text if text.isdecimal() else _quoted(text)}"
 
 
-def _twice(key: str, number: int) -> str:
+def twice(key: str, number: int) -> str:
     """Return the line that doubles a limit, as far as it can be raised at all."""
-    return _written(key, min(max(1, 2 * number), RANGES[key][1]))
+    return written(key, min(max(1, 2 * number), RANGES[key][1]))
 
 
-def _now(manifest: Manifest, key: str) -> int:
+def held_to(manifest: Manifest, key: str) -> int:
+    """Return what a call is held to, in the unit of the limit's field."""
     number: int = getattr(manifest.limits, LIMIT_KEYS[key])
     return number
 
@@ -207,31 +194,31 @@ def _now(manifest: Manifest, key: str) -> int:
 def _timed_out(manifest: Manifest, outcome: TimedOut) -> str:
     is_cpu = outcome.limit == "cpu_time"
     kind, number = ("CPU time", outcome.limit_ms // 1000) if is_cpu else ("time", outcome.limit_ms)
-    wall = _twice("wall_time", outcome.limit_ms)
-    lines = [_twice(outcome.limit, number)]
+    wall = twice("wall_time", outcome.limit_ms)
+    lines = [twice(outcome.limit, number)]
     if is_cpu and manifest.limits.cpu_time_s is None:
         lines = [wall]  # the CPU's limit follows it
     elif is_cpu and manifest.limits.wall_time_ms < 2 * outcome.limit_ms:
         lines.append(wall)  # else that one stops it next
     return (
         f"{manifest.name} was stopped: it ran longer than its {kind} limit, "
-        f"{_written(outcome.limit, number)}. Ask for less in one call.\n"
-        f"{_raise(manifest, *lines)}"
+        f"{written(outcome.limit, number)}. Ask for less in one call.\n"
+        f"{how_to_raise(manifest, *lines)}"
     )
 
 
 def _overflowed(manifest: Manifest, limit: int) -> str:
     return (
-        f"{manifest.name} was stopped: it wrote more than its limit, {_written('output', limit)}. "
+        f"{manifest.name} was stopped: it wrote more than its limit, {written('output', limit)}. "
         "The output is cut there. Ask for less in one call.\n"
-        f"{_raise(manifest, _twice('output', limit))}"
+        f"{how_to_raise(manifest, twice('output', limit))}"
     )
 
 
 def _out_of_fuel(manifest: Manifest, limit: int) -> str:
     return (
-        f"{manifest.name} was stopped: it used up its {_written('fuel', limit)}. "
-        f"Ask for less in one call.\n{_raise(manifest, _twice('fuel', limit))}"
+        f"{manifest.name} was stopped: it used up its {written('fuel', limit)}. "
+        f"Ask for less in one call.\n{how_to_raise(manifest, twice('fuel', limit))}"
     )
 
 
@@ -239,46 +226,46 @@ def _file_size(manifest: Manifest, outcome: Outcome) -> list[str]:
     """Return what a guest's own error most likely comes from, in a line; or nothing."""
     if not isinstance(outcome, Exited) or not _FILE_TOO_LARGE.search(outcome.stderr):
         return []
-    size = _now(manifest, "file_size")
-    limit, more = _written("file_size", size), _raise(manifest, _twice("file_size", size))
+    size = held_to(manifest, "file_size")
+    limit, more = written("file_size", size), how_to_raise(manifest, twice("file_size", size))
     return [f"No file may grow past its limit, {limit}. {more}"]
 
 
 def _denied(outcome: Denied) -> str:
-    allow = _line(outcome.denial.allow)
+    allow = one_line(outcome.denial.allow)
     way_out = f"\nTo allow it: {allow}" if allow else ""
-    return f"Denied: {_line(outcome.denial.reason)}.{way_out}"
+    return f"Denied: {one_line(outcome.denial.reason)}.{way_out}"
 
 
 def _unfit(manifest: Manifest, outcome: InvalidResult) -> str:
     return (
         f"{manifest.name} ended well, but its result is not what its manifest promises "
-        f"(stdout = {_quoted(manifest.run.stdout)}): {_line(outcome.problem)}.\n"
+        f"(stdout = {_quoted(manifest.run.stdout)}): {one_line(outcome.problem)}.\n"
         f"Of what it wrote ({_counted(len(outcome.stdout), 'byte')}) no more is passed on. "
         "The tool itself needs mending; other arguments may avoid it."
     )
 
 
 def _trapped(manifest: Manifest, reason: str) -> str:
-    text = f"{manifest.name} crashed: {_line(reason) or 'no reason is known'}."
+    text = f"{manifest.name} crashed: {one_line(reason) or 'no reason is known'}."
     key = next((key for words, key in _REFUSALS.items() if words in reason), None)
     if key is not None:
         return f"{text}{_hit(manifest, key)}"
     if "unreachable" in reason:
         # How guests end that could not get memory; a refused memory.grow itself is no trap.
-        number = _now(manifest, "memory")
+        number = held_to(manifest, "memory")
         text += (
             " The tool gave up by itself; it may have needed more than its "
-            f"{_written('memory', number)}.\n{_raise(manifest, _twice('memory', number))}"
+            f"{written('memory', number)}.\n{how_to_raise(manifest, twice('memory', number))}"
         )
     return text
 
 
 def _hit(manifest: Manifest, key: str) -> str:
-    number = _now(manifest, key)
-    text = f" That is its limit, {_written(key, number)}."
+    number = held_to(manifest, key)
+    text = f" That is its limit, {written(key, number)}."
     if number < RANGES[key][1]:
-        text += f"\n{_raise(manifest, _twice(key, number))}"
+        text += f"\n{how_to_raise(manifest, twice(key, number))}"
     return text
 
 
@@ -290,19 +277,19 @@ def _busy(manifest: Manifest, outcome: Busy) -> str:
             line = f"cells = {min(2 * number, _MOST_CELLS)}"
             raised = f"To raise it, write `{line}` under [limits] in preopen.toml."
         case "rate":
-            full = f"its calls of the last minute have used up {_written(limit, number)}"
-            raised = _raise(manifest, _twice(limit, number))
+            full = f"its calls of the last minute have used up {written(limit, number)}"
+            raised = how_to_raise(manifest, twice(limit, number))
         case _:
-            runs = _now(manifest, "concurrency")
-            running, waiting = _written("concurrency", runs), _written(limit, number)
+            runs = held_to(manifest, "concurrency")
+            running, waiting = written("concurrency", runs), written(limit, number)
             full = f"{running} of its calls run and {waiting} wait"
-            raised = _raise(manifest, _twice("concurrency", runs), _twice(limit, number))
+            raised = how_to_raise(manifest, twice("concurrency", runs), twice(limit, number))
     wait = format_time(outcome.retry_after_ms)
     return f"{manifest.name} was not started: {full}. Try again in {wait}.\n{raised}"
 
 
 def _misfit(manifest: Manifest, problems: tuple[str, ...]) -> str:
-    shown = _listed(map(_line, problems[:_ITEMS_SHOWN]))
+    shown = _listed(map(one_line, problems[:_ITEMS_SHOWN]))
     properties = manifest.input_schema.get("properties") or {}
     required = set(manifest.input_schema.get("required") or ())
     takes = ", ".join(
