@@ -64,10 +64,10 @@ class EgressRule:
     """Requests of one scheme to some hosts: what an ask or an operator's line comes to.
 
     `scheme` is "http" or "https". `ports` are the lowest and the highest, both included. `path` is
-    "/" for every path, else a normalised prefix that ends at a segment's end. `methods` are in
-    capitals, or `("*",)`. `private` lets private and loopback addresses pass the address gate;
-    link-local and metadata addresses never pass. `narrow_to` names the argument whose URL cuts the
-    rule to one scheme, host and port, or is "".
+    "/" for every path, else a normalised prefix: `/api` matches `/api` and `/api/x`, `/api/` what
+    begins with it. `methods` are in capitals, or `("*",)`. `private` lets private and loopback
+    addresses pass the address gate; link-local and metadata addresses never pass. `narrow_to` names
+    the argument whose URL cuts the rule to one scheme, host and port, or is "".
     """
 
     scheme: str
@@ -105,7 +105,7 @@ class Target:
 
 
 class Secret:
-    """A secret's value. It appears in no message, repr, log or frame; `reveal` is the door."""
+    """A secret's value. No message, repr, log or frame holds its text; `reveal` is the door."""
 
     __slots__ = ("_value",)
 
