@@ -31,7 +31,7 @@ def tell_what_is_up(_: Stage) -> object:
 
 @attempt()
 def call_every_refused_number(_: Stage) -> object:
-    refused = syscall_table.REFUSED + syscall_table.SOCKETS
+    refused = syscall_table.REFUSED + syscall_table.LISTENING + syscall_table.SOCKETS
     numbers = syscall_table.read_numbers(refused, seccomp.machine())
     return {
         n: told(functools.partial(libc, "syscall", v, JUNK, 0, 0, 0, 0, 0))
@@ -42,7 +42,7 @@ def call_every_refused_number(_: Stage) -> object:
 @attempt()
 def call_every_refused_name(_: Stage) -> object:
     numbers = syscall_table.read_numbers(
-        syscall_table.REFUSED + syscall_table.SOCKETS, seccomp.machine()
+        syscall_table.REFUSED + syscall_table.LISTENING + syscall_table.SOCKETS, seccomp.machine()
     )
     # fork and vfork are clone in libc, syslog is another; the rest read what they are given first.
     by_libc_otherwise = {"fork", "vfork", "syslog"}

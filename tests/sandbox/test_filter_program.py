@@ -26,7 +26,7 @@ def machine(request: pytest.FixtureRequest) -> str:
 
 
 def verdict(machine: str, call: str, *arguments: int, sockets: Sockets = Sockets.TCP) -> str | int:
-    everything = table.REFUSED + table.SOCKETS + table.CONDITIONAL
+    everything = table.REFUSED + table.LISTENING + table.SOCKETS + table.CONDITIONAL
     number = table.read_numbers(everything, machine)[call]
     return judge(program(machine, sockets), number, arguments, machine=machine)
 
@@ -38,7 +38,8 @@ def program(machine: str, sockets: Sockets = Sockets.TCP) -> bytes:
 def test_every_refused_call_is_refused_whatever_its_arguments(machine: str) -> None:
     """Issue: on x86_64 and aarch64, where no test of native code runs."""
     for sockets in Sockets:
-        refused = table.REFUSED + (table.SOCKETS if sockets is Sockets.NONE else "")
+        refused = table.REFUSED + table.LISTENING
+        refused += table.SOCKETS if sockets is Sockets.NONE else ""
         for number in table.read_numbers(refused, machine).values():
             for arguments in ([0] * 6, [2**64 - 1] * 6):
                 said = judge(program(machine, sockets), number, arguments, machine=machine)

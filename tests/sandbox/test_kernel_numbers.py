@@ -11,7 +11,7 @@ import pytest
 
 from preopen.sandbox import syscall_table as table
 
-EVERYTHING = table.REFUSED + table.SOCKETS + table.CONDITIONAL
+EVERYTHING = table.REFUSED + table.LISTENING + table.SOCKETS + table.CONDITIONAL
 HERE = Path(__file__).parent
 HEADERS = {
     "x86_64": ("x86_64-linux-gnu/asm/unistd_64.h", "asm/unistd_64.h"),

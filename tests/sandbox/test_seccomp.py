@@ -9,7 +9,7 @@ from preopen.sandbox import syscall_table as table
 from preopen.sandbox.seccomp import Sockets
 from sandbox.wall_lab import outcome_of
 
-EVERYTHING = table.REFUSED + table.SOCKETS + table.CONDITIONAL
+EVERYTHING = table.REFUSED + table.LISTENING + table.SOCKETS + table.CONDITIONAL
 
 
 def test_calls_by_name_are_refused_where_libc_has_them() -> None:
@@ -23,7 +23,10 @@ def test_calls_by_number_are_refused() -> None:
     """Design §3: each row of the table is in the filter."""
     outcomes = outcome_of("call_every_refused_number", sockets=Sockets.NONE)
     machine = seccomp.machine()
-    assert outcomes.keys() == table.read_numbers(table.REFUSED + table.SOCKETS, machine).keys()
+    assert (
+        outcomes.keys()
+        == table.read_numbers(table.REFUSED + table.LISTENING + table.SOCKETS, machine).keys()
+    )
     assert set(outcomes.values()) == {"EPERM"}
 
 

@@ -42,7 +42,7 @@ class Sockets(enum.Enum):
     """What sockets a cell may make after the wall."""
 
     NONE = "none"
-    TCP = "tcp"  # over IPv4 and IPv6; where to is Landlock's and the namespace's business
+    TCP = "tcp"  # to connect by, over IPv4 and IPv6; where to is Landlock's and the namespace's
 
 
 class _Op(enum.IntEnum):
@@ -85,7 +85,8 @@ def _template(sockets: Sockets, machine: str) -> bytes:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine!r}")
     numbers = table.read_numbers(table.CONDITIONAL, machine)
     code = _known_calls_only(machine)
-    for refused in (table.REFUSED, *([table.SOCKETS] if sockets is Sockets.NONE else [])):
+    sockets_refused = [table.SOCKETS] if sockets is Sockets.NONE else []
+    for refused in (table.REFUSED, table.LISTENING, *sockets_refused):
         for number in table.read_numbers(refused, machine).values():
             code += _if_call(number, [_answer(_REFUSE)])
     # It hides its flags in memory; on ENOSYS libc starts threads by clone, which shows them.

@@ -156,8 +156,12 @@ lsm_set_self_attr 460 460
 # Refused as well where a cell gets no network: none is made, and none that it holds changes ends.
 SOCKETS: Final = """
 socket 41 198
-socketpair 53 199
 connect 42 203
+"""
+
+# What serves others: for nobody. Landlock sees a bind, but not a listen that binds by itself.
+LISTENING: Final = """
+socketpair 53 199
 bind 49 200
 listen 50 201
 accept 43 202
