@@ -75,9 +75,21 @@ def test_private_addresses_pass_where_both_say_so(*, asked: bool, opened: bool) 
     listed = "http://localhost:3000"
     policy = network(private=(listed,)) if opened else network(listed)
 
-    (rule,) = granted(asking(listed, private=asked), policy)
+    (rule,) = granted(asking("http://*:3000", private=asked), policy)
 
     assert rule.private == (asked and opened)
+
+
+def test_ask_that_names_a_private_host_of_the_operators_needs_no_more() -> None:
+    """Ours: else a tool for one local service would have to be dangerous to be served at all."""
+    listed = "http://localhost:3000"
+    wants = asking(listed)
+
+    (rule,) = granted(wants, network(private=(listed,)))
+
+    assert rule.private
+    assert not granted(wants, network(listed))[0].private
+    assert granted(wants, network(private=("http://localhost:3001",))) == ()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,10 @@ def _within(
     for rule in asked:
         for ceiling in network.rules:
             if both := intersect(rule, ceiling):
-                yield both
+                # A line of `private` is one host and port. An ask that names that very host means
+                # it; one that only contains it, such as `http://*`, must say so.
+                named = ceiling.private and rule.host == ceiling.host
+                yield replace(both, private=both.private or named)
 
 
 def _credential_faults(ask: EgressAsk, place: str, network: NetworkPolicy) -> Iterator[Fault]:

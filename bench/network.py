@@ -1,0 +1,142 @@
+"""One guest's GET through the gateway, beside the same by the host's HTTP client, in one run.
+
+Usage: python -m bench.network [RUNS]
+"""
+
+import asyncio
+import hashlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+import httpx2
+
+from preopen.cells.cache import Cache
+from preopen.cells.compiling import compile_binary
+from preopen.cells.launch import ZygoteLauncher
+from preopen.cells.pool import open_pool
+from preopen.policy.network import NetworkPolicy, read_private
+from preopen.policy.policy import Policy
+from preopen.serving.invocation import Invoker, make_invoker
+from preopen.serving.loading import builtin_folder, load_tool
+from preopen.serving.registry import Tool
+from preopen.tool.parsing import parse_manifest
+
+SIZES: Final = {"1 KB": 1000, "10 MB": 10_000_000}
+PAUSE_S: Final = 0.02  # between two calls: the next cell is warm again, as it is between an agent's
+CHUNK: Final = 1 << 16
+
+
+@asynccontextmanager
+async def web() -> AsyncIterator[str]:
+    """Serve `/BYTES` on a loopback port; the base URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.split(b" ", 2)[1][1:])
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % size)
+        for start in range(0, size, CHUNK):
+            writer.write(b"x" * min(CHUNK, size - start))
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def policy_for(base: str) -> Policy:
+    """Return a policy that opens the web of this run."""
+    rules, faults = read_private([(base, "bench", "")])
+    assert not faults, faults
+    return Policy(workspace=None, network=NetworkPolicy(private=rules))
+
+
+def courier(policy: Policy) -> Tool:
+    """Return the tool that downloads one URL and says how much came."""
+    binary = builtin_folder().parent / "wasm/courier/courier.wasm"
+    sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
+    text = f"""
+manifest = 1
+[tool]
+name = "courier"
+title = "Courier"
+description = "Downloads."
+level = "read-only"
+[binary]
+path = "{binary}"
+sha256 = "{sha256}"
+[run]
+args = ["download", "{{url}}"]
+[input]
+properties.url = {{ type = "string" }}
+[[egress]]
+allow = "${{egress}}"
+narrow_to = "url"
+"""
+    return load_tool(parse_manifest(text, "/bench/courier.toml"), policy, ())
+
+
+async def by_guest(invoke: Invoker, tool: Tool, url: str) -> int:
+    """Download by the guest; the bytes that the gateway passed on."""
+
+    async def hear(_text: str) -> None: ...
+
+    answer = await invoke(tool, {"url": url}, hear)
+    (request,) = answer.receipt.requests
+    assert request.result == "200", answer
+    return request.response_bytes
+
+
+async def by_client(url: str) -> int:
+    """Download by the host's client, over a connection of its own, as the guest's is."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        return len((await client.get(url)).content)
+
+
+async def lap(runs: int, size: int, get: Callable[[], Awaitable[int]]) -> list[float]:
+    """Return how long each of so many downloads took, in milliseconds."""
+    laps = []
+    for _ in range(runs):
+        await anyio.sleep(PAUSE_S)
+        started = time.perf_counter()
+        assert await get() == size
+        laps.append((time.perf_counter() - started) * 1000)
+    return laps
+
+
+async def main(runs: int) -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as folder:
+        top = Path(folder)
+        cache = Cache(top / "cache", top / "state" / "cache.key", compile_binary)
+        launcher = ZygoteLauncher()
+        launcher.start()
+        async with open_pool(launcher, cache, cells=4) as pool, web() as base:
+            policy = policy_for(base)
+            tool, invoke = courier(policy), make_invoker(pool, policy)
+            await by_guest(invoke, tool, f"{base}/1")  # compiled and warm
+            for name, size in SIZES.items():
+                url = f"{base}/{size}"
+                direct = statistics.median(await lap(runs, size, lambda: by_client(url)))  # noqa: B023 - awaited here
+                guest = statistics.median(
+                    await lap(runs, size, lambda: by_guest(invoke, tool, url))  # noqa: B023 - awaited here
+                )
+                say(name, size, direct, guest)
+
+
+def say(name: str, size: int, direct: float, guest: float) -> None:
+    """Print one size's rows; the host's client is the baseline."""
+    print(f"\nGET of {name}, medians")
+    for who, took in (("the host's client", direct), ("a guest, through the gateway", guest)):
+        rate = size / took / 1000
+        print(f"  {who:30} {took:8.2f} ms  {rate:8.1f} MB/s  {took / direct:5.2f}x")
+
+
+if __name__ == "__main__":
+    anyio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else 50)
