@@ -3,9 +3,11 @@
 Everything lies in a temporary folder: nothing of yours is read, and nothing is left.
 """
 
+import re
 import sys
 import tempfile
 import textwrap
+import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,11 +21,14 @@ from mcp_types import CallToolResult, TextContent
 
 from preopen import __version__
 from preopen.cli.clients import own_command
+from preopen.cli.demo_web import DemoWeb, serve_web
 from preopen.cli.main import explain_error
 from preopen.cli.printing import aligned, safe
 from preopen.serving.loading import builtin_folder
 
 _WIDTH: Final = 96
+_TOKEN: Final = "not-a-real-token"  # noqa: S105 - what the demo's own web wants to see
+_FORMAT: Final = 'format = "Bearer {secret}", secret = "DEMO_TOKEN"'
 _PROJECT: Final = {
     "README.md": "# Lighthouse\nA small program that blinks.\n",
     "notes.txt": "Buy a new lamp.\n",
@@ -77,12 +82,23 @@ _ATTEMPTS: Final = (
 )
 
 
+_ELSEWHERE: Final = Attempt(
+    heading="A host that nobody opened",
+    tool="fetch",
+    arguments={"url": "https://example.com/"},
+    outcome="Denied",
+    says="--egress https://example.com",
+    stopped_by="the rules, before any name was looked up",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
     """The client's session with the server, and the project that the server works in."""
 
     session: ClientSession
     project: Path
+    web: DemoWeb
 
     async def call(self, name: str, **arguments: str) -> CallToolResult:
         """Call a tool; the result comes as the model would get it."""
@@ -105,6 +121,23 @@ def main() -> None:
             sys.exit(explain_error(error))
 
 
+def _make_tool(here: Path, web: DemoWeb) -> None:
+    """Write a tool that is `fetch` with a token for one host, and where the token lies."""
+    fetch = builtin_folder() / "fetch.toml"
+    text = fetch.read_text()
+    binary = (fetch.parent / tomllib.loads(text)["binary"]["path"]).resolve()
+    text = text.replace('name = "fetch"', 'name = "whoami"')
+    text = re.sub(r'(?m)^path = ".*"', f'path = "{binary}"', text)
+    rule = f'allow = "{web.base}"\ncredential = {{ header = "Authorization", {_FORMAT} }}'
+    (here / "tools").mkdir()
+    (here / "tools" / "whoami.toml").write_text(text.replace('allow = "${egress}"', rule))
+    (here / "token").touch(mode=0o600)
+    (here / "token").write_text(f"{_TOKEN}\n")
+    (here / "config" / "preopen").mkdir(parents=True)
+    secrets = f'preopen = 1\n[secrets]\nDEMO_TOKEN = {{ file = "{here}/token" }}\n'
+    (here / "config" / "preopen" / "preopen.toml").write_text(secrets)
+
+
 def _make_project(here: Path) -> None:
     for name, text in _PROJECT.items():
         file = here / "project" / name
@@ -114,20 +147,28 @@ def _make_project(here: Path) -> None:
 
 
 async def _run(here: Path) -> None:
-    async with _connected(here) as demo:
+    with serve_web() as web:
+        _make_tool(here, web)
+        await _show_all(here, web)
+
+
+async def _show_all(here: Path, web: DemoWeb) -> None:
+    async with _connected(here, web) as demo:
         _say(f"preopen {__version__}: a server on stdio, a client, and a project in {here}/project")
         await _show_tools(demo)
         await _show_work(demo)
         await _show_stopped(demo)
+        await _show_network(demo)
         await _show_receipt(demo)
     _say("\nThe same for your own project:  preopen serve --workspace ~/your/project")
 
 
 @asynccontextmanager
-async def _connected(here: Path) -> AsyncIterator[Demo]:
+async def _connected(here: Path, web: DemoWeb) -> AsyncIterator[Demo]:
     command, *words = own_command()
     guests = builtin_folder().parent / "wasm" / "demo"
     words += ["serve", "--workspace", str(here / "project"), "--manifests", str(guests)]
+    words += ["--manifests", str(here / "tools"), "--egress-private", web.base]
     folders = {
         f"XDG_{kind}_HOME": str(here / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")
     }
@@ -137,7 +178,7 @@ async def _connected(here: Path) -> AsyncIterator[Demo]:
         try:
             async with stdio_client(server, errors) as streams, ClientSession(*streams) as session:
                 await session.initialize()
-                yield Demo(session=session, project=here / "project")
+                yield Demo(session=session, project=here / "project", web=web)
         except BaseException:
             sys.stderr.write(log.read_text())
             raise
@@ -178,6 +219,20 @@ async def _show_stopped(demo: Demo) -> None:
 
 def _content(project: Path) -> Mapping[str, str]:
     return {str(file): file.read_text() for file in project.rglob("*") if file.is_file()}
+
+
+async def _show_network(demo: Demo) -> None:
+    _head(f"A network under policy: only {demo.web.base} is open, to tools that ask for it")
+    await _show(demo, "fetch", url=f"{demo.web.base}/")
+    _say()
+    await _show_attempt(demo, _ELSEWHERE)
+    _say()
+    _say(f"  {click.style('A token that the tool never has', bold=True)}")
+    await _show(demo, "whoami", url=f"{demo.web.base}/whoami")
+    (token,) = demo.web.seen
+    if token != f"Bearer {_TOKEN}":
+        raise RuntimeError("the token did not reach the server")
+    _say(f"    the server got {token!r}; the tool was told what stands above")
 
 
 async def _show_receipt(demo: Demo) -> None:

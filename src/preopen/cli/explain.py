@@ -136,12 +136,14 @@ def _narrowing(tool: Tool) -> Iterator[str]:
         always = set(directory.narrow_to) & set(tool.input_schema.get("required", ()))
         none = "" if always else "; a call that names none gets all"
         yield f"{directory.host_path}: a call that names a path in {names} gets {what}{none}"
+    for name in dict.fromkeys(rule.narrow_to for rule in tool.grants.egress if rule.narrow_to):
+        yield f'network: a call reaches the scheme, host and port of "{name}" and no other'
 
 
 def _cannot(tool: Tool) -> Iterator[str]:
     """Yield what no grant opens. Clock and randomness are not here: every guest has them."""
     grants = tool.grants
-    yield "reach the network: no socket, no name is looked up"
+    yield _unreachable(tool)
     if not grants.directories:
         yield "read or write any file"
     elif all(directory.access is Access.READ for directory in grants.directories):
@@ -154,6 +156,17 @@ def _cannot(tool: Tool) -> Iterator[str]:
     writes = any(directory.access is Access.WRITE for directory in grants.directories)
     but = " but the files that it wrote" if writes else ""
     yield f"leave anything behind{but}: its memory ends with its call"
+
+
+def _unreachable(tool: Tool) -> str:
+    if tool.grants.egress:
+        return "reach any other host, open a socket, or look a name up by itself"
+    if tool.manifest.egress:
+        return (
+            "reach the network: of what it asks for nothing is open;"
+            " --egress https://docs.python.org would open that host"
+        )
+    return "reach the network: no socket, no name is looked up"
 
 
 def _limits(tool: Tool) -> Iterator[tuple[str, str, str]]:
