@@ -93,8 +93,8 @@ def past_the_gate(lacks: str = "") -> Main:
         answers = wall.probe_layers() | dict.fromkeys(
             map(Layer, lacks.split()), "taken away by a test"
         )
-        zygote.probe_layers = lambda: answers
-        http_gate.HttpGate.interpose = _native  # type: ignore[method-assign]  # what is tried
+        vars(zygote)["probe_layers"] = lambda: answers
+        setattr(http_gate.HttpGate, "interpose", _native)  # noqa: B010 - what is tried
         zygote.main(arguments)
 
     return main

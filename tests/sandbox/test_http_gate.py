@@ -88,7 +88,7 @@ async def test_request_that_the_gate_has_no_room_for_ends_its_guest_and_goes_now
     run = await zygote_lab.run(courier(), *words, attend=door.attend)
 
     assert isinstance(run.outcome, Trapped), run
-    assert door.asks == door.heads == []
+    assert (door.asks, door.heads) == ([], [])
 
 
 async def test_call_without_rules_can_make_no_socket_and_asks_all_the_same(lab: Lab) -> None:
@@ -157,7 +157,7 @@ async def test_past_the_gate_the_wall_alone_stops_a_request(
         answers = await send(lab, door := Door(), "get", url, "http://localhost:1/")
 
     assert all("error" in answer for answer in answers), answers
-    assert heads == door.asks == []
+    assert (heads, door.asks) == ([], [])
 
 
 async def test_past_the_gate_and_without_both_walls_the_neighbour_is_reached(

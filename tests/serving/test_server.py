@@ -167,6 +167,7 @@ def test_a_receipt_is_written_with_every_field() -> None:
         "bytes_in": 3,
         "bytes_out": 5,
         "denials": [{"target": "/etc", "reason": "outside", "allow": "--folder etc=/etc"}],
+        "requests": [],
         "notes": [],
         "sha256": SHA256,
     }

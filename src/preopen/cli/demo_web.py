@@ -1,4 +1,4 @@
-"""The demo's own web: one page, and one that needs a token. It listens on loopback, while it runs."""
+"""The demo's own web: one page, and one that needs a token. It listens on loopback."""
 
 import threading
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
 """One call's network: joins the cell that asks to the gateway that answers; the record."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 from preopen.cells.job import Attend, Attended
 from preopen.egress.gateway import Attendance, Gateway, Ticket
 from preopen.egress.rule import CallEgress, EgressRule
-from preopen.egress.upstream import Trust, resolve_by_system
+from preopen.egress.sockets import look_up
+from preopen.egress.trust import Trust
 from preopen.outcome import Denial, Request
 from preopen.policy.policy import Policy
 from preopen.serving.registry import Tool
@@ -17,7 +19,7 @@ from preopen.wire.frames import Ask, Verdict
 def make_gateway(policy: Policy) -> Gateway:
     """Return the door to the network that this policy opens; nothing is read or bound yet."""
     return Gateway(
-        resolve=resolve_by_system,
+        resolve=look_up,
         trust=Trust(ca_file=policy.network.ca_file),
         records_paths=policy.network.records_paths,
     )
@@ -54,7 +56,7 @@ def attend_with(
 
     @asynccontextmanager
     async def attend(listener: int) -> AsyncIterator[Attended]:
-        async with gateway.attend(egress, listener if opens else None) as attendance:
+        async with gateway.attend(egress, os.dup(listener) if opens else None) as attendance:
             try:
                 yield _Attended(attendance)
             finally:
