@@ -1,6 +1,7 @@
 """wasi:http in a cell: each request is asked for, and what is not approved goes nowhere."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wasmtime
 
 from door import PAGE, Door
-from lab import Lab, courier, open_lab
+from lab import ROOT, Lab, courier, open_lab
 from preopen.capability import Mount
 from preopen.cells.job import Binding
 from preopen.outcome import Returned, Trapped
 from preopen.wire.frames import Ask, Verdict
+from preopen.wire.starters import GATE_SHA256
 from sandbox.entries import entry_of
 
 pytestmark = pytest.mark.anyio
@@ -171,3 +174,31 @@ async def test_past_the_gate_and_without_both_walls_the_neighbour_is_reached(
 
     assert answer["status"] == 200
     assert len(heads) == 1
+
+
+async def test_cells_with_a_network_have_one_each(zygote_lab: Lab) -> None:
+    """Design §3: a cell that may need the network makes its namespace ahead of need."""
+    door = Door(verdict=Verdict(error="HTTP-request-denied"))
+    await send(zygote_lab, door, "get", "https://example.com/")
+    if "namespaces" not in zygote_lab.runs[0].walls:
+        pytest.skip("this machine keeps user namespaces closed")
+
+    cells = await zygote_lab.pool.network._launch(2)
+    for cell in cells:
+        await cell.listen()
+    networks = {str(Path(f"/proc/{cell.pid}/ns/net").readlink()) for cell in cells}
+    networks.add(str(Path("/proc/self/ns/net").readlink()))
+    for cell in cells:
+        cell.close()
+
+    assert len(networks) == 3
+
+
+def test_gate_that_is_shipped_is_the_one_that_its_source_makes() -> None:
+    """Ours: the gate alone is linked to wasmtime's own wasi:http; nobody reviews its bytes."""
+    source = ROOT / "wasm" / "http_gate" / "http_gate.wat"
+
+    made = bytes(wasmtime.wat2wasm(source.read_text()))
+
+    assert made == source.with_suffix(".wasm").read_bytes()
+    assert hashlib.sha256(made).hexdigest() == GATE_SHA256

@@ -129,6 +129,7 @@ class CallEgress:
     """
 
     rules: tuple[EgressRule, ...] = ()
+    opened: tuple[str, ...] = ()
     request_bytes: int = 1 << 20
     response_bytes: int = 16 << 20
     requests: int = 8

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from preopen.cells.job import Attend, Attended
 from preopen.egress.gateway import Attendance, Gateway, Ticket
 from preopen.egress.rule import CallEgress, EgressRule
+from preopen.egress.rules import format_rule
 from preopen.egress.sockets import look_up
 from preopen.egress.trust import Trust
 from preopen.outcome import Denial, Request
+from preopen.policy.network import NetworkPolicy
 from preopen.policy.policy import Policy
 from preopen.serving.registry import Tool
 from preopen.wire.frames import Ask, Verdict
@@ -66,7 +68,7 @@ def attend_with(
     return attend
 
 
-def call_egress(tool: Tool, rules: tuple[EgressRule, ...]) -> CallEgress:
+def call_egress(tool: Tool, rules: tuple[EgressRule, ...], network: NetworkPolicy) -> CallEgress:
     """Return what one call of a tool may send by these rules, which narrowing left of its grant."""
     limits = tool.grants.limits
     needed = {rule.credential.secret for rule in rules if rule.credential is not None}
@@ -75,5 +77,6 @@ def call_egress(tool: Tool, rules: tuple[EgressRule, ...]) -> CallEgress:
         request_bytes=limits.request_bytes,
         response_bytes=limits.response_bytes,
         requests=limits.requests,
+        opened=tuple(map(format_rule, network.hosts)),
         secrets={name: tool.secrets[name] for name in needed},
     )

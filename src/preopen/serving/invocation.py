@@ -118,7 +118,7 @@ class Invoker:
         binding = self._binding(tool)
         # A bound cell's wall is put up once: by what the tool has, not by what this call needs.
         opens = bool(tool.grants.egress if binding else narrowed.egress)
-        egress = call_egress(tool, narrowed.egress)
+        egress = call_egress(tool, narrowed.egress, self.policy.network)
         attend = attend_with(self.gateway, egress, network, opens=opens)
         return Job(
             tool=tool.name,

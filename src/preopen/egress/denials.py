@@ -1,0 +1,91 @@
+"""What a call is told about a request that it may not make, and the line that would allow it. Pure.
+
+A host is repeated as it was read: canonical, of harmless characters. Everything else that a guest
+wrote is shown, short and printable.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from preopen.document import listed, shown
+from preopen.egress.addresses import forbidden
+from preopen.egress.rule import ANY_METHOD, CallEgress, EgressRule, Target
+from preopen.egress.rules import matching, narrow_rule, parse_rule, suggest
+from preopen.egress.sockets import Address
+from preopen.egress.url import Unreadable
+from preopen.outcome import Denial
+
+_REPEATED: Final = 12  # hosts of the operator's that a line to write repeats
+
+
+def unreadable(method: str, authority: str | None, found: Unreadable) -> Denial:
+    """Return the denial of a request that says no target; nothing would allow it."""
+    return Denial(target=f"{shown(method)} {shown(authority or '')}", reason=found.reason)
+
+
+def by_name(target: Target, egress: CallEgress) -> Denial:
+    """Return the denial of a request that no rule of the call allows."""
+    text = f"{target.method} {target.origin}"
+    reaching = [rule for rule in egress.rules if narrow_rule(rule, target) is not None]
+    if any(matching((replace(rule, methods=(ANY_METHOD,)),), target) for rule in reaching):
+        methods = listed(dict.fromkeys(m for rule in reaching for m in rule.methods))
+        reason = f"the tool may send {methods} to this host, not {target.method}"
+        return Denial(target=text, reason=reason, allow=_in_manifest("methods", target.method))
+    if reaching:
+        paths = listed(dict.fromkeys(rule.path for rule in reaching))
+        reason = f"the tool may ask this host for what lies below {paths}, not for this path"
+        return Denial(target=text, reason=reason, allow=_in_manifest("hosts", suggest(target)))
+    if _is_open(target, egress.opened):
+        reason = "the tool asks for other hosts than this one"
+        return Denial(target=text, reason=reason, allow=_in_manifest("hosts", suggest(target)))
+    hosts = [*egress.opened[:_REPEATED], suggest(target)]
+    allow = _operators_line("hosts", hosts, "--egress", target)
+    return Denial(target=text, reason="no rule allows this host", allow=allow)
+
+
+def by_address(target: Target, address: Address) -> Denial:
+    """Return the denial of a request whose host has an address that may not be dialled."""
+    reason = f"{target.host} is {forbidden(address, private=False)}"
+    if str(address) != target.host:
+        reason = f"{target.host} leads to {address}, {forbidden(address, private=False)}"
+    allow = ""
+    if not forbidden(address, private=True):
+        allow = _operators_line("private", [suggest(target)], "--egress-private", target)
+    return Denial(target=f"{target.method} {target.origin}", reason=reason, allow=allow)
+
+
+def by_secret(target: Target, secret: str, reason: str, allow: str) -> Denial:
+    """Return the denial of a request whose credential cannot be added."""
+    named = f"the secret {shown(secret)} {reason}"
+    return Denial(target=f"{target.method} {target.origin}", reason=named, allow=allow)
+
+
+def without_way(target: Target) -> Denial:
+    """Return the denial of a request in a call whose cell has no listener."""
+    text = f"{target.method} {target.origin}"
+    return Denial(target=text, reason="this call's cell has no way to the gateway")
+
+
+def _operators_line(key: str, hosts: Sequence[str], flag: str, target: Target) -> str:
+    line = f"{key} = {json.dumps(list(hosts))}"
+    return (
+        f"write {line} under [egress] in preopen.toml, "
+        f"or start preopen with {flag} {suggest(target)}"
+    )
+
+
+def _in_manifest(key: str, value: str) -> str:
+    return f"add {json.dumps(value)} to {key} under [[egress]] in the tool's manifest"
+
+
+def _is_open(target: Target, opened: Sequence[str]) -> bool:
+    return any(rule and matching((rule,), target) for rule in map(_rule_of, opened))
+
+
+def _rule_of(text: str) -> EgressRule | None:
+    try:
+        return parse_rule(text, methods=(ANY_METHOD,))
+    except ValueError:  # an operator's text is checked where it is read; here it only helps to say
+        return None
