@@ -30,6 +30,7 @@ PROBES = {
     "module": ROOT / "wasm/probe/probe.wasm",
     "component": ROOT / "wasm/probe/probe.component.wasm",
 }
+COURIER = ROOT / "wasm/courier/courier.wasm"
 QUICK = Limits(wall_time_ms=15_000)
 
 

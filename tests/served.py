@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mcp import StdioServerParameters
 
-from lab import PROBES
+from lab import COURIER, PROBES
 
 MANIFEST = """
 manifest = 1
@@ -61,8 +61,8 @@ class Site:
     def add(
         self, name: str, *, kind: str = "module", level: str = "read-only", more: str = WORKSPACE
     ) -> None:
-        """Add a manifest of the probe."""
-        binary = PROBES[kind]
+        """Add a manifest of the probe, or of the courier."""
+        binary = COURIER if kind == "courier" else PROBES[kind]
         shutil.copy(binary, self.tools / binary.name)
         sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
         text = MANIFEST.format(name=name, level=level, binary=binary.name, sha256=sha256, more=more)

@@ -7,17 +7,15 @@ wrote is shown, short and printable.
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from preopen.document import listed, shown
 from preopen.egress.addresses import forbidden
 from preopen.egress.rule import ANY_METHOD, CallEgress, EgressRule, Target
 from preopen.egress.rules import matching, narrow_rule, parse_rule, suggest
 from preopen.egress.sockets import Address
+from preopen.egress.teaching import way_to, way_to_private
 from preopen.egress.url import Unreadable
 from preopen.outcome import Denial
-
-_REPEATED: Final = 12  # hosts of the operator's that a line to write repeats
 
 
 def unreadable(method: str, authority: str | None, found: Unreadable) -> Denial:
@@ -40,9 +38,8 @@ def by_name(target: Target, egress: CallEgress) -> Denial:
     if _is_open(target, egress.opened):
         reason = "the tool asks for other hosts than this one"
         return Denial(target=text, reason=reason, allow=_in_manifest("hosts", suggest(target)))
-    hosts = [*egress.opened[:_REPEATED], suggest(target)]
-    allow = _operators_line("hosts", hosts, "--egress", target)
-    return Denial(target=text, reason="no rule allows this host", allow=allow)
+    reason = f"no rule allows {target.origin}"
+    return Denial(target=text, reason=reason, allow=way_to(target, egress.opened))
 
 
 def by_address(target: Target, address: Address) -> Denial:
@@ -50,9 +47,7 @@ def by_address(target: Target, address: Address) -> Denial:
     reason = f"{target.host} is {forbidden(address, private=False)}"
     if str(address) != target.host:
         reason = f"{target.host} leads to {address}, {forbidden(address, private=False)}"
-    allow = ""
-    if not forbidden(address, private=True):
-        allow = _operators_line("private", [suggest(target)], "--egress-private", target)
+    allow = "" if forbidden(address, private=True) else way_to_private(target)
     return Denial(target=f"{target.method} {target.origin}", reason=reason, allow=allow)
 
 
@@ -66,14 +61,6 @@ def without_way(target: Target) -> Denial:
     """Return the denial of a request in a call whose cell has no listener."""
     text = f"{target.method} {target.origin}"
     return Denial(target=text, reason="this call's cell has no way to the gateway")
-
-
-def _operators_line(key: str, hosts: Sequence[str], flag: str, target: Target) -> str:
-    line = f"{key} = {json.dumps(list(hosts))}"
-    return (
-        f"write {line} under [egress] in preopen.toml, "
-        f"or start preopen with {flag} {suggest(target)}"
-    )
 
 
 def _in_manifest(key: str, value: str) -> str:

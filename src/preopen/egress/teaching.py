@@ -1,35 +1,41 @@
 """What would allow a request: the line to write, and where. Pure."""
 
 import ipaddress
+import json
+from collections.abc import Sequence
+from typing import Final
 
 from preopen.egress.addresses import forbidden
 from preopen.egress.hosts import is_address
 from preopen.egress.rule import ANY_METHOD, EgressRule, Target
-from preopen.egress.rules import format_rule
+from preopen.egress.rules import format_rule, suggest
 
 # Names that mean this machine or its network by convention (RFC 6761, RFC 6762, RFC 8375).
-_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
+_LOCAL_NAMES: Final = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
+_REPEATED: Final = 12  # rules of the operator's that a line to write repeats
 
 
-def way_to(target: Target) -> str:
-    """Return what the operator writes to open a target, as a flag and as a line; "" for nothing."""
+def way_to(target: Target, opened: Sequence[str] = ()) -> str:
+    """Return what the operator writes to open a target, as a flag and as a line; "" for nothing.
+
+    `opened` are the rules that the line has already.
+    """
     if is_address(target.host) and forbidden(ipaddress.ip_address(target.host), private=True):
         return ""  # link-local, metadata, multicast: nothing opens them
     if is_private(target):
         return way_to_private(target)
-    origin = target.origin
-    return (
-        f"start preopen with --egress {origin}, or write"
-        f' hosts = ["{origin}"] under [egress] in preopen.toml'
-    )
+    return _line("hosts", [*opened[:_REPEATED], suggest(target)], "--egress", suggest(target))
 
 
 def way_to_private(target: Target) -> str:
     """Return what the operator writes to open a host of an own network."""
-    origin = target.origin
+    return _line("private", [suggest(target)], "--egress-private", suggest(target))
+
+
+def _line(key: str, values: Sequence[str], flag: str, value: str) -> str:
     return (
-        f"start preopen with --egress-private {origin}, or write"
-        f' private = ["{origin}"] under [egress] in preopen.toml'
+        f"start preopen with {flag} {value}, or write"
+        f" {key} = {json.dumps(list(values))} under [egress] in preopen.toml"
     )
 
 
