@@ -72,7 +72,7 @@ level = "read-only"
 path = "{binary}"
 sha256 = "{sha256}"
 [run]
-args = ["download", "{{url}}"]
+args = ["get", "{{url}}"]
 [input]
 properties.url = {{ type = "string" }}
 [[egress]]
@@ -93,10 +93,9 @@ async def by_guest(invoke: Invoker, tool: Tool, url: str) -> int:
     return request.response_bytes
 
 
-async def by_client(url: str) -> int:
+async def by_client(client: httpx2.AsyncClient, url: str) -> int:
     """Download by the host's client, over a connection of its own, as the guest's is."""
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        return len((await client.get(url)).content)
+    return len((await client.get(url, headers={"connection": "close"})).content)
 
 
 async def lap(runs: int, size: int, get: Callable[[], Awaitable[int]]) -> list[float]:
@@ -117,13 +116,17 @@ async def main(runs: int) -> None:
         cache = Cache(top / "cache", top / "state" / "cache.key", compile_binary)
         launcher = ZygoteLauncher()
         launcher.start()
-        async with open_pool(launcher, cache, cells=4) as pool, web() as base:
+        async with (
+            open_pool(launcher, cache, cells=4) as pool,
+            web() as base,
+            httpx2.AsyncClient(trust_env=False) as client,
+        ):
             policy = policy_for(base)
             tool, invoke = courier(policy), make_invoker(pool, policy)
             await by_guest(invoke, tool, f"{base}/1")  # compiled and warm
             for name, size in SIZES.items():
                 url = f"{base}/{size}"
-                direct = statistics.median(await lap(runs, size, lambda: by_client(url)))  # noqa: B023 - awaited here
+                direct = statistics.median(await lap(runs, size, lambda: by_client(client, url)))  # noqa: B023 - awaited here
                 guest = statistics.median(
                     await lap(runs, size, lambda: by_guest(invoke, tool, url))  # noqa: B023 - awaited here
                 )

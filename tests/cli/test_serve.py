@@ -86,8 +86,18 @@ def test_a_client_lists_and_calls_and_leaves_nothing_behind(workshop: Workshop, 
     first, *more = stderr.splitlines()
     assert f"workspace {workshop.workspace}; " in first
     assert "; tools: " in first
+    assert "; network: closed" in first
     assert any(f"runs is refused: {workshop.tools}/runs.toml" in line for line in more)
     assert ("a fresh process for every call" in first) == (way == "spawn")
+
+
+def test_the_first_line_says_which_hosts_are_open(workshop: Workshop) -> None:
+    """Ours: whoever looks at the log of a client sees what its tools may reach."""
+    rules = [f"https://{name}.example" for name in "abcd"]
+    with served(workshop, *(word for rule in rules for word in ("--egress", rule))) as client:
+        assert client.process.stderr is not None
+        first = client.process.stderr.readline()
+    assert f"; network: open to {', '.join(rules[:3])} and 1 more" in first
 
 
 @pytest.mark.skipif(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import click
@@ -22,6 +22,7 @@ from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, w
 from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import Launcher, describe_owner, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
+from preopen.egress.rules import format_rule
 from preopen.errors import PreopenError
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
@@ -29,6 +30,8 @@ from preopen.policy.settings import load_policy
 from preopen.serving.invocation import make_invoker
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
+
+_HOSTS: Final = 3  # that the line at the start names
 
 
 @click.command(
@@ -133,6 +136,7 @@ def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn:
         f"workspace {policy.workspace or 'none'}",
         f"tools: {len(registry.tools)} offered, {len(registry.refused)} refused",
         describe_wall(launcher),
+        describe_network(policy),
     ]
     if os.geteuid() == 0:
         parts.append(f"started by {describe_owner(policy)}")
@@ -143,6 +147,15 @@ def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn:
     for tool in registry.refused:
         for fault in tool.faults:
             warn(f"preopen: {tool.name} is refused: {fault}")
+
+
+def describe_network(policy: Policy) -> str:
+    """Return in a few words which hosts the operator opened."""
+    rules = [format_rule(rule) for rule in policy.network.rules]
+    if not rules:
+        return "network: closed"
+    more = f" and {len(rules) - _HOSTS} more" if len(rules) > _HOSTS else ""
+    return f"network: open to {', '.join(rules[:_HOSTS])}{more}"
 
 
 def describe_wall(launcher: Launcher) -> str:
