@@ -20,7 +20,7 @@ from preopen.errors import PlatformError
 from preopen.layer import Layer
 
 Checks: TypeAlias = dict[str, dict[str, str]]
-SECTIONS = ["machine", "wall", "folders", "sandbox", "policy"]
+SECTIONS = ["machine", "wall", "folders", "sandbox", "policy", "network"]
 HERE = [layer for layer, why in ask_layers("").items() if not why]
 
 

@@ -1,6 +1,7 @@
 """What doctor's facts mean: pure, so that machines are tried here that nobody has."""
 
 from importlib.metadata import requires
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,14 @@ from preopen.cli.health.folders import cache_lines
 from preopen.cli.health.kernel import Kernel, read_kernel
 from preopen.cli.health.line import State
 from preopen.cli.health.machine import descriptor_line, in_range, package_line
+from preopen.cli.health.network import examine_network
 from preopen.cli.health.remedies import LEFT_OPEN, way_out
 from preopen.cli.health.trial import Attempt, attempt_line
 from preopen.cli.health.walls import wall_lines
 from preopen.layer import Layer
 from preopen.outcome import Returned
+from preopen.policy.network import NetworkPolicy
+from preopen.policy.secrets import FromEnvironment, Secrets
 
 EPERM, ENOSYS = "Operation not permitted", "syscall: Function not implemented"
 NEW = Kernel(platform="linux", release="6.18.1-arch", machine="x86_64")
@@ -187,3 +191,34 @@ def test_where_only_a_fresh_process_works_that_is_the_way_out() -> None:
     assert "the zygote was lost" in lost.found
     other = Attempt(forked=True, run=Run(outcome=Returned(stdout=b"unfit\n")))
     assert attempt_line(other, None, "").state is State.FAIL
+
+
+def test_network_that_is_closed_says_how_a_host_is_opened() -> None:
+    """Ours: an empty state says what to write."""
+    hosts, certificates = examine_network(NetworkPolicy())
+
+    assert "--egress https://docs.python.org" in hosts.found
+    assert {hosts.state, certificates.state} == {State.OK}
+
+
+def test_certificates_that_cannot_be_loaded_are_a_fault(tmp_path: Path) -> None:
+    """Design §6: `ca_file`; found here, and not by the first request."""
+    file = tmp_path / "roots.pem"
+    file.write_text("no certificate\n")
+
+    _, certificates = examine_network(NetworkPolicy(ca_file=str(file)))
+
+    assert certificates.state is State.FAIL
+    assert str(file) in certificates.found
+
+
+def test_each_secret_is_looked_at_and_none_is_shown() -> None:
+    """Issue: secrets; a variable that is not set is found before a tool needs it."""
+    sources = {"THERE": FromEnvironment(name="A"), "GONE": FromEnvironment(name="B")}
+    secrets = Secrets(file="/p.toml", sources=sources, environ={"A": "not to be shown"})
+
+    _, _, there, gone = examine_network(NetworkPolicy(secrets=secrets))
+
+    assert (there.state, gone.state) == (State.OK, State.FAIL)
+    assert "the variable B is not set" in gone.found
+    assert "not to be shown" not in repr((there, gone))

@@ -92,6 +92,10 @@ def serve_arguments(flags: Flags, policy: Policy, around: Surroundings) -> list[
         words += ["--var", f"{name}={value}"]
     for name, path in flags.folders.items():
         words += ["--folder", f"{name}={absolute(path)}"]
+    for rule in flags.egress:
+        words += ["--egress", rule]
+    for rule in flags.egress_private:
+        words += ["--egress-private", rule]
     words += ["--allow", flags.allow] if flags.allow else []
     for name in flags.without:
         words += ["--without", name]

@@ -9,6 +9,7 @@ from typing import Final
 
 from preopen.cli.clients import own_command, serve_arguments
 from preopen.cli.health.line import Line, State, lines_of
+from preopen.cli.health.network import examine_network
 from preopen.cli.starting import name_of, owner_of_cells
 from preopen.errors import PolicyError
 from preopen.level import PermissionLevel
@@ -35,6 +36,7 @@ def examine_operator(policy: Policy, flags: Flags, around: Surroundings) -> Iter
     words = own_command() + serve_arguments(flags, policy, around)
     found = f"`preopen serve` prints its entry, which starts: {shlex.join(words)}"
     yield Line(section=SECTION, name="client", state=State.OK, found=found)
+    yield from examine_network(policy.network)
 
 
 def _file(flags: Flags, around: Surroundings) -> Line:
