@@ -202,3 +202,18 @@ def test_gate_that_is_shipped_is_the_one_that_its_source_makes() -> None:
 
     assert made == source.with_suffix(".wasm").read_bytes()
     assert hashlib.sha256(made).hexdigest() == GATE_SHA256
+
+
+async def test_without_namespaces_the_gateway_is_a_port_of_this_loopback(
+    tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Design §3: the weaker wall: a loopback port, Landlock's rule for it, and the receipt."""
+    entry = entry_of(tmp_path, monkeypatch, "sandbox.entries", "lacking('zygote', 'namespaces')")
+    async with open_lab(cache_folder, entry=entry) as lab:
+        (answer,) = await send(lab, door := Door(), "get", "https://example.com/")
+
+    assert answer["status"] == 200
+    assert len(door.heads) == 1
+    (run,) = lab.runs
+    assert "namespaces" not in run.walls
+    assert any(each.startswith("namespaces: ") for each in run.walls_missing)
