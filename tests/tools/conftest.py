@@ -39,10 +39,16 @@ def home() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
+def more_flags(named_folder: Path) -> list[str]:
+    """Return what else the server is started with."""
+    return ["--folder", f"named={named_folder}"]
+
+
+@pytest.fixture(scope="module")
 async def client(
     workspace: Path,
-    named_folder: Path,
     home: dict[str, str],
+    more_flags: list[str],
     cache_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Client]:
@@ -50,7 +56,7 @@ async def client(
     top = tmp_path_factory.mktemp("own")
     own = {f"XDG_{name}_HOME": str(top / name.lower()) for name in ("CONFIG", "STATE")}
     env = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(cache_folder), **own, **home}
-    flags = ["--workspace", str(workspace), "--folder", f"named={named_folder}"]
+    flags = ["--workspace", str(workspace), *more_flags]
     arguments = ["-m", "preopen.cli.main", "serve", *flags]
     parameters = StdioServerParameters(command=sys.executable, args=arguments, env=env)
     async with Client(parameters) as client:
