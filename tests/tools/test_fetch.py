@@ -1,4 +1,4 @@
-"""`fetch` through a real client: pages as a model reads them, redirects shown, denials explained."""
+"""`fetch` through a real client: pages as a model reads them, redirects, denials."""
 
 from collections.abc import AsyncIterator
 
@@ -164,9 +164,7 @@ async def test_host_where_nobody_listens_is_said_as_such(desk: Desk, web: Web) -
     assert "--egress-private http://127.0.0.1:1" in said
 
 
-@pytest.mark.parametrize(
-    "url", ["docs.python.org", "ftp://a.example/", "http://", "", "http://a b/"]
-)
+@pytest.mark.parametrize("url", ["docs.python.org", "ftp://a.example/", "http://", "http://a b/"])
 async def test_what_is_no_url_is_refused_with_what_to_write(desk: Desk, url: str) -> None:
     """Ours: a sentence that helps."""
-    assert "https://" in await desk.refuses("fetch", url=url) or "http" in url
+    assert "write " in await desk.refuses("fetch", url=url)

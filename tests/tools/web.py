@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 HTML = "text/html; charset=utf-8"
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n"
 
 
 @dataclass(slots=True)
