@@ -54,9 +54,7 @@ class Web:
         self.heads.append(head)
         self.bodies.append(await _body(reader, head.lower()))
         path = head.split(" ")[1].partition("?")[0]
-        answer = (
-            self.pages.get(path) or b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n"
-        )
+        answer = self.pages.get(path) or MISSING
         if head.startswith("HEAD "):
             answer = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
         writer.write(answer)
