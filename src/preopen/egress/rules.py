@@ -210,7 +210,7 @@ def format_rule(rule: EgressRule) -> str:
         case HostKind.ADDRESSES:
             block = ip_network(rule.host.text)
             host = _host_text(block)
-            if path and ("/" in host or _LENGTH.fullmatch(path)):
+            if path and ("/" in host or _LENGTH.match(path)):
                 host = _host_text(block, always=True)
                 ports = ports or f":{low}"
         case _:
