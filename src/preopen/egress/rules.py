@@ -62,7 +62,7 @@ def parse_rule(
     host_text, rest = (found[1], found[2]) if found else ("", rest)
     if rest.partition("/")[0].count(":") > 1:
         raise ValueError(
-            f"{shown(text)} has more than one port; "
+            f"{shown(text)} is no host with one port; "
             'write an IPv6 address in brackets, such as "https://[2001:db8::1]"'
         )
     host = _parse_host(host_text, text, scheme)
