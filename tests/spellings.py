@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 # One of each kind that no rule without `private` may reach.
@@ -14,6 +15,11 @@ CLOSED: Final = (
 )
 _DOTS: Final = (".", "\u3002", "\uff0e", "\uff61", "%2e", "%2E", "%E3%80%82")
 _IGNORED: Final = ("\u00ad", "\u200b", "\u2060", "\ufe0f", "%C2%AD")  # UTS 46 maps them to nothing
+
+
+def examples(count: int) -> settings:
+    """Return settings for so many drawn examples, whatever time a busy machine takes for them."""
+    return settings(deadline=None, max_examples=count, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

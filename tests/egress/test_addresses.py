@@ -8,11 +8,11 @@ from ipaddress import (
 )
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from preopen.egress.addresses import forbidden, unembed
-from spellings import CLOSED, embeddings
+from spellings import CLOSED, embeddings, examples
 
 PUBLIC = (
     *("1.1.1.1", "8.8.8.8", "93.184.216.34", "100.63.255.255", "100.128.0.0", "126.255.255.255"),
@@ -141,6 +141,7 @@ def test_the_reason_says_what_stands_inside() -> None:
     assert found == "a cloud's metadata address inside an IPv6 address"
 
 
+@examples(100)
 @given(ADDRESSES, st.sampled_from(["mapped", "6to4", "NAT64", "ISATAP"]))
 def test_an_ipv4_address_holds_no_other(address: IPv4Address | IPv6Address, form: str) -> None:
     """Ours: what is embedded is an IPv4 address, and that is the end of it."""
@@ -150,7 +151,7 @@ def test_an_ipv4_address_holds_no_other(address: IPv4Address | IPv6Address, form
         assert inner in unembed(embeddings(inner)[form])
 
 
-@settings(max_examples=1000)
+@examples(500)
 @given(st.ip_addresses(v=4) | st.integers(0, 2**32 - 1).map(IPv4Address))
 def test_every_ipv4_address_that_passes_is_global_to_python_too(address: IPv4Address) -> None:
     """Ours: a second table, which others keep, agrees with ours."""
@@ -160,7 +161,7 @@ def test_every_ipv4_address_that_passes_is_global_to_python_too(address: IPv4Add
         assert not address.is_reserved
 
 
-@settings(max_examples=1000)
+@examples(500)
 @given(st.ip_addresses(v=6) | st.integers(0, 2**128 - 1).map(IPv6Address))
 def test_every_ipv6_address_that_passes_is_global_to_python_too(address: IPv6Address) -> None:
     """Ours: and so does whatever stands inside."""
@@ -170,7 +171,7 @@ def test_every_ipv6_address_that_passes_is_global_to_python_too(address: IPv6Add
         assert [] == [each for each in unembed(address)[1:] if forbidden(each, private=False)]
 
 
-@settings(max_examples=1000)
+@examples(500)
 @given(ADDRESSES)
 def test_private_opens_its_six_blocks_and_nothing_else(address: IPv4Address | IPv6Address) -> None:
     """Design §10: `private` widens by these, and takes nothing away."""

@@ -3,12 +3,12 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from preopen.egress.addresses import forbidden
 from preopen.egress.hosts import is_address, parse_host
-from spellings import CLOSED, spellings
+from spellings import CLOSED, examples, spellings
 
 NAMES = {
     "example.com": "example.com",
@@ -138,14 +138,14 @@ def test_what_is_no_host_is_refused_with_a_way_out(text: str) -> None:
     assert len(str(raised.value)) < 400
 
 
-@settings(max_examples=1000)
+@examples(500)
 @given(st.data(), st.sampled_from(CLOSED) | st.ip_addresses(v=4).map(str))
 def test_no_spelling_of_an_address_is_taken_for_a_name(data: st.DataObject, address: str) -> None:
     """Design §10: neither numbers, nor Unicode, nor percent-encoding hide an address."""
     assert parse_host(data.draw(spellings(IPv4Address(address)))) == address
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(st.data(), st.sampled_from(CLOSED))
 def test_no_spelling_of_a_closed_address_passes_the_gate(data: st.DataObject, address: str) -> None:
     """Design §10: both halves together, as a guest meets them."""
@@ -154,7 +154,7 @@ def test_no_spelling_of_a_closed_address_passes_the_gate(data: st.DataObject, ad
     assert forbidden(ip_address(host), private=False)
 
 
-@settings(max_examples=2000)
+@examples(500)
 @given(st.text("0123456789abcdefxX.", min_size=1, max_size=24))
 def test_what_the_c_library_takes_for_an_address_is_no_name(text: str) -> None:
     """Ours: a resolver asks inet_aton first, so a name that it reads would escape the gate."""
@@ -171,7 +171,7 @@ def test_what_the_c_library_takes_for_an_address_is_no_name(text: str) -> None:
         assert host == address
 
 
-@settings(max_examples=1000)
+@examples(500)
 @given(
     st.text(max_size=30)
     | st.text("aZ0-._x%27[]:\uff0e\u3002\u00df\u00fc\uff11\u200d", max_size=20)
@@ -194,6 +194,7 @@ def test_any_text_is_refused_or_becomes_canonical(text: str) -> None:
         assert str(ip_address(host)) == host
 
 
+@examples(100)
 @given(st.from_regex(r"[a-z0-9]{1,10}\.[a-z]{2,8}", fullmatch=True))
 def test_an_ordinary_name_is_left_as_it_is(name: str) -> None:
     """Ours: so that the refusals above are not the whole of it."""

@@ -3,7 +3,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preopen.egress.hosts import is_address
@@ -17,7 +17,7 @@ from preopen.egress.rules import (
     suggest,
 )
 from preopen.egress.url import read_url
-from spellings import CLOSED, spellings
+from spellings import CLOSED, examples, spellings
 
 HOSTS = (
     *("example.com", "a.example.com", "b.a.example.com", "notexample.com", "com", "localhost"),
@@ -90,7 +90,7 @@ def alike(draw: st.DrawFn, rule: EgressRule) -> EgressRule:
     return replace(draw(rules), scheme=rule.scheme, ports=ports)
 
 
-@settings(max_examples=2000)
+@examples(500)
 @given(st.data(), rules)
 def test_two_rules_have_in_common_what_both_allow(data: st.DataObject, ask: EgressRule) -> None:
     """Design §5: an ask is cut to the operator's hosts, and never reaches beyond either."""
@@ -107,7 +107,7 @@ def test_two_rules_have_in_common_what_both_allow(data: st.DataObject, ask: Egre
         assert parse_again(common) == common
 
 
-@settings(max_examples=500)
+@examples(200)
 @given(rules)
 def test_a_rule_has_all_of_itself_in_common_with_itself(rule: EgressRule) -> None:
     """Ours: a ceiling that repeats the ask takes nothing away."""
@@ -173,7 +173,7 @@ def test_methods_in_common_keep_the_order_of_the_ask(
     assert (found and found.methods) == common
 
 
-@settings(max_examples=1000)
+@examples(200)
 @given(st.data(), rules)
 def test_a_narrowed_rule_reaches_one_origin_and_nothing_new(
     data: st.DataObject, rule: EgressRule
@@ -215,7 +215,7 @@ def parse_again(rule: EgressRule) -> EgressRule:
     )
 
 
-@settings(max_examples=1000)
+@examples(200)
 @given(rules)
 @example(parse_rule("https://10.0.0.1/32:443/8:80"))
 def test_a_rule_that_was_written_reads_the_same(rule: EgressRule) -> None:
@@ -223,7 +223,7 @@ def test_a_rule_that_was_written_reads_the_same(rule: EgressRule) -> None:
     assert parse_again(rule) == rule
 
 
-@settings(max_examples=1000)
+@examples(200)
 @given(st.text(max_size=40) | st.text("*.:/[]0123456789af%@x", max_size=24).map("https://".__add__))
 def test_any_text_is_refused_or_is_a_rule_with_one_form(text: str) -> None:
     """Ours: a manifest and an operator may write what they like."""
@@ -239,7 +239,7 @@ def test_any_text_is_refused_or_is_a_rule_with_one_form(text: str) -> None:
     assert "; " in found
 
 
-@settings(max_examples=500)
+@examples(200)
 @given(targets)
 def test_the_suggested_rule_allows_its_target_and_no_other_origin(target: Target) -> None:
     """Design §5: a Denial comes with the line to add."""
@@ -249,7 +249,7 @@ def test_the_suggested_rule_allows_its_target_and_no_other_origin(target: Target
     assert rule == narrow_rule(rule, target)
 
 
-@settings(max_examples=500)
+@examples(200)
 @given(st.data(), st.sampled_from(CLOSED), rules)
 def test_a_rule_of_names_lets_no_spelling_of_an_address_through(
     data: st.DataObject, address: str, rule: EgressRule
@@ -263,7 +263,7 @@ def test_a_rule_of_names_lets_no_spelling_of_an_address_through(
         assert not matches(replace(rule, path="/", methods=("*",)), target)
 
 
-@settings(max_examples=500)
+@examples(200)
 @given(st.data(), rules, st.from_regex(r"[a-z0-9]{1,8}(\.[a-z]{1,8}){0,3}", fullmatch=True))
 def test_a_rule_names_every_host_that_it_matches(
     data: st.DataObject, rule: EgressRule, host: str
