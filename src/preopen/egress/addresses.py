@@ -86,7 +86,7 @@ _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214: before the IPv
 
 
 def unembed(address: Address) -> tuple[Address, ...]:
-    """Return the address and every IPv4 address that stands in it, in no order that means anything.
+    """Return the address, and behind it every IPv4 address that stands in it.
 
     Looked for: mapped, compatible, translated, NAT64 (RFC 6052; of RFC 8215's block every place at
     which one could stand), 6to4, Teredo's server and client, ISATAP behind any prefix.
