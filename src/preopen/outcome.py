@@ -179,7 +179,9 @@ class Receipt:
 
     `grants` names what was reachable, never the wish; `cell` is "call", "tool" or "none" (no cell
     was touched); `walls` are the layers that stood, `walls_missing` those that this machine lacks.
-    `notes` says what the call changed unasked: whose a replaced file is.
+    `cell_user` is the "uid:gid" that the cell was where root serves another user's workspace, ""
+    where it was who the server is. `notes` says what the call changed unasked: whose a replaced
+    file is.
     """
 
     outcome: str
@@ -188,6 +190,7 @@ class Receipt:
     sha256: str
     walls: tuple[str, ...] = ()
     walls_missing: tuple[str, ...] = ()
+    cell_user: str = ""
     usage: Usage = field(default_factory=Usage)
     denials: tuple[Denial, ...] = ()
     notes: tuple[str, ...] = ()

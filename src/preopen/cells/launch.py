@@ -25,8 +25,10 @@ class Launcher(Protocol):
     """Makes cells. `layers` and those `missing` are known once a process has said hello.
 
     `greeted` is set then. Where one of the `required` layers is not up no cell is handed out.
+    `owner` is the "uid:gid" that its cells become, "" where they stay who we are.
     """
 
+    owner: str
     layers: tuple[str, ...]
     missing: Mapping[str, str]
     greeted: anyio.Event

@@ -88,6 +88,7 @@ class Invoker:
             run.outcome,
             run=run,
             reached=_reached(job, run),
+            user="" if run.cell == "none" else self.pool.launcher.owner,
             rendered=rendered,
             notes=notes,
         )
@@ -143,6 +144,7 @@ def _finish(
     *,
     run: Run | None = None,
     reached: tuple[str, ...] = (),
+    user: str = "",
     rendered: Rendered | None = None,
     notes: tuple[str, ...] = (),
 ) -> Answer:
@@ -163,6 +165,7 @@ def _finish(
         outcome=type(outcome).__name__,
         grants=reached,
         cell=run.cell,
+        cell_user=user,
         sha256=tool.sha256,
         walls=run.walls,
         walls_missing=run.walls_missing,
