@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,7 +91,9 @@ def spinning(workshop: Workshop, way: str, **more: Any) -> Iterator[Spinning]:  
         finally:
             process.kill()
             process.wait()
-            wait_until_gone(call.below)
+            for pid in call.below:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def give_away(folder: Path, uid: int = NOBODY) -> None:
@@ -125,13 +127,12 @@ def test_cells_of_roots_server_end_with_it_although_they_are_another_user(
     """
     give_away(workshop.workspace)
     with spinning(workshop, way) as call:
-        below = descendants(call.server.pid)
-        assert call.cell in below
-        for pid in below:
+        assert call.cell in call.below
+        for pid in call.below:
             os.kill(pid, signal.SIGSTOP)
         call.server.kill()
         call.server.wait()
-        wait_until_gone(below)
+        wait_until_gone(call.below)
 
 
 @only_root
