@@ -151,10 +151,21 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellLost:
-    """The cell, the zygote or the compiler ended without an answer. `reason` says what is known."""
+class Uncompilable:
+    """Not started: the binary cannot be compiled, now or ever. `reason` names it and the fault."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLost:
+    """The cell, the zygote or the compiler ended without an answer. `reason` says what is known.
+
+    `may_pass` is False where the machine is at fault, and every other try meets the same.
+    """
+
+    reason: str
+    may_pass: bool = True
 
 
 Outcome: TypeAlias = (
@@ -169,6 +180,7 @@ Outcome: TypeAlias = (
     | InvalidArguments
     | InvalidResult
     | Denied
+    | Uncompilable
     | CellLost
 )
 

@@ -1,9 +1,11 @@
 """Fixtures of the shell's tests: preopen's folders are temporary, one cache serves all of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cli.ordinary import Ordinary, open_ordinary
 from cli.workshop import Workshop, make_workshop
 
 
@@ -20,3 +22,10 @@ def workshop(tmp_path: Path, shell_folders: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XDG_STATE_HOME", str(shell_folders / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(shell_folders / "cache"))
     return make_workshop(tmp_path)
+
+
+@pytest.fixture
+def ordinary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ordinary]:
+    """Make an ordinary user's workshop: of whoever runs the tests, or of another than root."""
+    with open_ordinary(monkeypatch) as made:
+        yield made

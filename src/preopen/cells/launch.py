@@ -198,7 +198,7 @@ def check_layers(
             f"{layer} ({missing.get(layer, 'nobody spoke of it')})" for layer in lacking
         )
         msg = f"the operator requires layers of the wall that this machine lacks: {why}"
-        raise LaunchError(msg)
+        raise LaunchError(msg, may_pass=False)
 
 
 async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:

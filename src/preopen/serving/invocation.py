@@ -15,7 +15,7 @@ from preopen.capability import Mount
 from preopen.cells.job import Binding, Job, Run
 from preopen.cells.pool import Pool
 from preopen.cells.zygote import LaunchError
-from preopen.errors import PreopenError
+from preopen.errors import BinaryError, PreopenError
 from preopen.outcome import (
     CellLost,
     Denial,
@@ -26,6 +26,7 @@ from preopen.outcome import (
     Outcome,
     Receipt,
     Returned,
+    Uncompilable,
 )
 from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 from preopen.policy.policy import Policy
@@ -80,8 +81,12 @@ class Invoker:
             if not self.pool.knows(tool.source):
                 await self._prepare(tool, progress)
             run = await self.pool.run(job)
-        except (PreopenError, LaunchError) as error:  # it does not compile, or no process starts
-            run = Run(outcome=CellLost(reason=str(error)))
+        except BinaryError as error:
+            run = Run(outcome=Uncompilable(reason=str(error)))
+        except PreopenError as error:  # no cache, no process
+            run = Run(outcome=CellLost(reason=str(error), may_pass=False))
+        except LaunchError as error:
+            run = Run(outcome=CellLost(reason=str(error), may_pass=error.may_pass))
         notes = differences(narrowed.replaceable)
         return _finish(
             tool,
