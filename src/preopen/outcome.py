@@ -153,10 +153,21 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellLost:
-    """The cell, the zygote or the compiler ended without an answer. `reason` says what is known."""
+class Uncompilable:
+    """Not started: the binary cannot be compiled, now or ever. `reason` names it and the fault."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLost:
+    """The cell, the zygote or the compiler ended without an answer. `reason` says what is known.
+
+    `may_pass` is False where the machine is at fault, and every other try meets the same.
+    """
+
+    reason: str
+    may_pass: bool = True
 
 
 Outcome: TypeAlias = (
@@ -171,6 +182,7 @@ Outcome: TypeAlias = (
     | InvalidArguments
     | InvalidResult
     | Denied
+    | Uncompilable
     | CellLost
 )
 
@@ -181,7 +193,9 @@ class Receipt:
 
     `grants` names what was reachable, never the wish; `cell` is "call", "tool" or "none" (no cell
     was touched); `walls` are the layers that stood, `walls_missing` those that this machine lacks.
-    `notes` says what the call changed unasked: whose a replaced file is.
+    `cell_user` is the "uid:gid" that the cell was where root serves another user's workspace, ""
+    where it was who the server is. `notes` says what the call changed unasked: whose a replaced
+    file is.
     """
 
     outcome: str
@@ -190,6 +204,7 @@ class Receipt:
     sha256: str
     walls: tuple[str, ...] = ()
     walls_missing: tuple[str, ...] = ()
+    cell_user: str = ""
     usage: Usage = field(default_factory=Usage)
     denials: tuple[Denial, ...] = ()
     requests: tuple[Request, ...] = ()

@@ -119,8 +119,11 @@ async def test_attack_on_the_compiler_is_that_binarys_refusal(
     answer = await called(zygote_lab, tmp_path, make())
 
     assert answer.reply.is_error
+    assert answer.receipt.outcome == "Uncompilable"
     assert answer.receipt.cell == "none"
     assert found in said(answer)
+    assert "Try again" not in said(answer)
+    assert "`preopen check probe.toml`" in said(answer)
     assert ".wasm: " in said(answer)
     assert "; rebuild it" in said(answer)
 

@@ -1,10 +1,12 @@
 """Fixtures of the shell's tests: preopen's folders are temporary, one cache serves all of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cli.workshop import TOOLS, Workshop
+from cli.ordinary import Ordinary, open_ordinary
+from cli.workshop import Workshop, make_workshop
 
 
 @pytest.fixture(scope="session")
@@ -19,12 +21,11 @@ def workshop(tmp_path: Path, shell_folders: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(shell_folders / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(shell_folders / "cache"))
-    workspace, tools = tmp_path / "work", tmp_path / "tools"
-    workspace.mkdir()
-    tools.mkdir()
-    (workspace / "a.txt").write_text("this is a\n")
-    (tmp_path / "secret.txt").write_text("nobody grants this\n")
-    workshop = Workshop(workspace=workspace, tools=tools)
-    for name, (level, rest) in TOOLS.items():
-        workshop.add(name, level, rest)
-    return workshop
+    return make_workshop(tmp_path)
+
+
+@pytest.fixture
+def ordinary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ordinary]:
+    """Make an ordinary user's workshop: of whoever runs the tests, or of another than root."""
+    with open_ordinary(monkeypatch) as made:
+        yield made

@@ -155,3 +155,16 @@ class Workshop:
         binary = self.tools / f"{name}.wasm"
         binary.write_bytes(bytes(wasmtime.wat2wasm(wat)))
         return self.add(name, "none", rest, binary)
+
+
+def make_workshop(top: Path) -> Workshop:
+    """Make a workspace with one file, the probe's tools, and a file that nobody grants."""
+    workspace, tools = top / "work", top / "tools"
+    workspace.mkdir()
+    tools.mkdir()
+    (workspace / "a.txt").write_text("this is a\n")
+    (top / "secret.txt").write_text("nobody grants this\n")
+    workshop = Workshop(workspace=workspace, tools=tools)
+    for name, (level, rest) in TOOLS.items():
+        workshop.add(name, level, rest)
+    return workshop

@@ -111,7 +111,7 @@ async def call(pool: Pool, policy: Policy, text: str, /, **arguments: JsonValue)
 async def call_tool(pool: Pool, policy: Policy, tool: Tool, /, **arguments: JsonValue) -> Answer:
     """Return the answer of one call of a tool; raises as `call` does."""
     answer = await make_invoker(pool, policy)(tool, arguments, _hear)
-    if answer.receipt.outcome == "CellLost":
+    if answer.receipt.outcome in ("CellLost", "Uncompilable"):
         raise LostError(said(answer))
     return answer
 

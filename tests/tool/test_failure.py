@@ -23,6 +23,7 @@ from preopen.outcome import (
     Returned,
     TimedOut,
     Trapped,
+    Uncompilable,
 )
 from preopen.tool.failure import STDERR_BYTES, STDERR_LINES, clean_lines, explain_failure
 from preopen.tool.limits import RANGES, format_limit
@@ -305,6 +306,26 @@ def test_the_rest_is_said_in_one_line() -> None:
     )
 
 
+def test_a_binary_that_does_not_compile_is_the_operators_to_mend() -> None:
+    """Issue: nobody is told to try again what cannot go better, and the way out is named."""
+    said = only(Uncompilable(reason="fetch.wasm: wasmtime cannot compile it: it is cut; rebuild"))
+
+    assert said == (
+        "fetch was not started: fetch.wasm: wasmtime cannot compile it: it is cut; rebuild.\n"
+        "Trying again does not help: the binary itself must be mended or replaced. "
+        "The operator runs `preopen check fetch.toml`, which compiles it and says what is wrong."
+    )
+
+
+def test_a_machine_that_cannot_run_it_is_not_asked_again() -> None:
+    """Issue: a fault of the platform says "Try again" only where that may help."""
+    said = only(CellLost(reason="/cache: it is a file; remove it", may_pass=False))
+
+    assert "Try again" not in said
+    assert "fetch was not started: /cache: it is a file; remove it.\n" in said
+    assert "`preopen doctor`" in said
+
+
 def test_a_result_is_no_failure() -> None:
     """Ours: a bug of ours is an exception."""
     with pytest.raises(ValueError, match="read_reply reads it"):
@@ -330,7 +351,8 @@ OUTCOMES = st.one_of(
     st.builds(
         Denied, denial=st.builds(Denial, target=st.text(), reason=st.text(), allow=st.text())
     ),
-    st.builds(CellLost, reason=st.text()),
+    st.builds(Uncompilable, reason=st.text()),
+    st.builds(CellLost, reason=st.text(), may_pass=st.booleans()),
 )
 
 

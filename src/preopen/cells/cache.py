@@ -4,6 +4,7 @@
 one rename publishes both, and two servers that compile at once cannot leave a torn pair.
 """
 
+import errno
 import hashlib
 import hmac
 import os
@@ -12,11 +13,12 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -27,8 +29,12 @@ from preopen.wire.frames import Binary
 
 # A binary, its bytes, the place that errors name, and where its compiled form is to be written.
 Compile: TypeAlias = Callable[[Binary, bytes, str, int], Awaitable[None]]
+# The variables by which the operator moves the two folders.
+CACHE: Final = "XDG_CACHE_HOME"
+STATE: Final = "XDG_STATE_HOME"
 _KEY_BYTES = 32
 _CHUNK = 1 << 20
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _COMPILERS = 2  # at once, of 2 GiB at most each; each uses every core that it finds
 # Raise it when `make_engine` changes: what was compiled under other settings must not be found.
 _PROFILE = 1
@@ -63,13 +69,26 @@ class Cache:
         """Return a descriptor of the compiled binary, compiling it at the first asking.
 
         The descriptor stays this cache's. Raises BinaryError where the binary cannot be compiled,
-        now or when it was first tried, PlatformError where the folder is not ours alone.
+        now or when it was first tried, PlatformError where a folder cannot be used or is not ours
+        alone.
         """
         async with self._locks.setdefault(source.binary, anyio.Lock()):
             if source.binary not in self._open:
                 found = await anyio.to_thread.run_sync(self._find, source.binary)
                 self._open[source.binary] = found if found is not None else await self._make(source)
             return self._open[source.binary]
+
+    def check(self) -> None:
+        """Make both folders, or check that they are ours alone.
+
+        Whether they can be written is not asked: what is compiled already needs it no more.
+
+        Raises:
+            PlatformError: one cannot be made, is no folder, or is not ours alone.
+
+        """
+        own_folder(self.folder, CACHE)
+        own_folder(self.key_file.parent, STATE)
 
     def close(self) -> None:
         """Close every descriptor."""
@@ -84,9 +103,10 @@ class Cache:
             PlatformError: the folder is not ours alone, so what it says counts for nothing.
 
         """
-        if not self.folder.exists():
-            return None
-        own_folder(self.folder)
+        with _usable(self.folder, CACHE):
+            if not self.folder.exists():
+                return None
+        own_folder(self.folder, CACHE)
         return Refusals(self._shelf_of(source.binary)).recall(source.binary.sha256, source.place)
 
     def forget(self, source: BinarySource) -> None:
@@ -96,10 +116,11 @@ class Cache:
             PlatformError: as `recall`.
 
         """
-        if self.folder.exists():
-            own_folder(self.folder)
-        for shelf in (self.folder / "compiled").glob("*"):
-            Refusals(shelf).forget(source.binary.sha256)
+        with _usable(self.folder, CACHE):
+            if self.folder.exists():
+                own_folder(self.folder, CACHE)
+            for shelf in (self.folder / "compiled").glob("*"):
+                Refusals(shelf).forget(source.binary.sha256)
 
     async def _make(self, source: BinarySource) -> int:
         refusals = Refusals(self._shelf(source.binary))
@@ -107,7 +128,9 @@ class Cache:
             raise refused
         async with self._turns:  # who waits for one holds no binary in memory
             data = await anyio.to_thread.run_sync(source.read)
-            with tempfile.TemporaryFile(dir=refusals.shelf) as out:  # gone whatever happens
+            with _usable(self.folder, CACHE):
+                made = tempfile.TemporaryFile(dir=refusals.shelf)  # noqa: SIM115 - closed below
+            with made as out:  # gone whatever happens
                 try:
                     await self.compile(source.binary, data, source.place, out.fileno())
                 except BinaryError as error:
@@ -117,7 +140,10 @@ class Cache:
 
     def _find(self, binary: Binary) -> int | None:
         """Return a descriptor of the stored file whose content has the MAC of its name, or None."""
-        shelf = self._shelf(binary)
+        with _usable(self.folder, CACHE):
+            return self._find_in(self._shelf(binary), binary)
+
+    def _find_in(self, shelf: Path, binary: Binary) -> int | None:
         for path in sorted(shelf.glob(f"{binary.sha256}-*.cwasm")):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -132,7 +158,10 @@ class Cache:
         return None
 
     def _store(self, binary: Binary, compiled: BinaryIO) -> int:
-        shelf = self._shelf(binary)
+        with _usable(self.folder, CACHE):
+            return self._store_on(self._shelf(binary), binary, compiled)
+
+    def _store_on(self, shelf: Path, binary: Binary, compiled: BinaryIO) -> int:
         mac = self._mac(binary, _digest_of(compiled.fileno()))
         path = shelf / f"{binary.sha256}-{mac}.cwasm"
         beside = shelf / f".{secrets.token_hex(8)}.part"
@@ -157,8 +186,9 @@ class Cache:
 
     def _shelf(self, binary: Binary) -> Path:
         shelf = self._shelf_of(binary)
-        own_folder(self.folder)
-        shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own_folder(self.folder, CACHE)
+        with _usable(self.folder, CACHE):
+            shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
         return shelf
 
     def _mac(self, binary: Binary, digest: bytes) -> str:
@@ -166,7 +196,11 @@ class Cache:
         return hmac.new(self._key(), about + digest, "sha256").hexdigest()
 
     def _key(self) -> bytes:
-        own_folder(self.key_file.parent)
+        own_folder(self.key_file.parent, STATE)
+        with _usable(self.key_file.parent, STATE):
+            return self._read_or_make_key()
+
+    def _read_or_make_key(self) -> bytes:
         try:
             return _read_key(self.key_file)
         except FileNotFoundError:
@@ -189,18 +223,39 @@ def _engine_of(binary: Binary) -> str:
     return f"{binary.stack_bytes}-fuel" if binary.counts_fuel else str(binary.stack_bytes)
 
 
-def own_folder(folder: Path) -> None:
-    """Make a folder that is ours alone, or check that it is.
+@contextmanager
+def _usable(folder: Path, variable: str) -> Iterator[None]:
+    """Say of a folder of ours that what was tried in it failed, and what the operator can do."""
+    try:
+        yield
+    except OSError as error:
+        raise _unusable(folder, variable, error) from error
+
+
+def _unusable(folder: Path, variable: str, error: OSError) -> PlatformError:
+    """Return what it means that one of preopen's own folders cannot be made, read or written."""
+    found = f"cannot be made or written: {error.strerror or error}"
+    if isinstance(error.filename, str | Path) and str(error.filename) != str(folder):
+        found = f"{found} ({error.filename})"
+    write = f"set {variable} to a folder that you may write"
+    if error.errno in _FULL:
+        write = f"make room, or set {variable} to a folder on another disk"
+    return PlatformError(Fault(place=str(folder), found=found, write=write))
+
+
+def own_folder(folder: Path, variable: str) -> None:
+    """Make a folder that is ours alone, or check that it is; `variable` names another one.
 
     Raises:
-        PlatformError: it belongs to another user, or others may enter it.
+        PlatformError: it cannot be made, belongs to another user, or others may enter it.
 
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    about = folder.stat()
+    with _usable(folder, variable):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        about = folder.stat()
     if about.st_uid != os.geteuid():
         found = f"it belongs to user {about.st_uid}, and whoever writes there runs code as you"
-        write = "set XDG_CACHE_HOME and XDG_STATE_HOME to folders of your own"
+        write = f"set {variable} to a folder of your own"
         raise PlatformError(Fault(place=str(folder), found=found, write=write))
     if stat.S_IMODE(about.st_mode) & 0o077:
         found = f"its mode is {stat.S_IMODE(about.st_mode):04o}, so others may enter it"
@@ -208,10 +263,14 @@ def own_folder(folder: Path) -> None:
 
 
 def _read_key(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        key = file.read(_KEY_BYTES + 1)
+    # Never waits, whatever stands there, and reads a folder as none.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        about = os.fstat(descriptor)
+        mode = stat.S_IMODE(about.st_mode)
+        key = os.read(descriptor, _KEY_BYTES + 1) if stat.S_ISREG(about.st_mode) else b""
+    finally:
+        os.close(descriptor)
     if mode & 0o077 or len(key) != _KEY_BYTES:
         found = f"the cache's key has mode {mode:04o} and {len(key)} bytes"
         write = f"remove it (rm {path}); a new one is made and everything compiled anew"

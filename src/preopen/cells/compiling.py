@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from preopen.cells.start import COMPILER, ENVIRONMENT, command_for
+from preopen.cells.start import COMPILER, ENVIRONMENT, cannot_start, command_for
 from preopen.document import printable
 from preopen.errors import BinaryError, Fault, PlatformError
 from preopen.wire.frames import Binary
@@ -97,14 +97,18 @@ def _refuse(place: str, found: str, write: str) -> BinaryError:
 
 async def _run(command: list[str], data: bytes, out: int) -> tuple[int, str]:
     """Return how the process ended, negative for a signal, and what it said on stderr."""
-    process = await anyio.open_process(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=out,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-        cwd="/",
-    )
+    try:
+        process = await anyio.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise cannot_start(error) from error
     said = b""
     assert process.stdin is not None and process.stderr is not None  # noqa: S101, PT018 - narrows: both are pipes
     try:

@@ -26,8 +26,10 @@ class Launcher(Protocol):
     """Makes cells. `layers` and those `missing` are known once a process has said hello.
 
     `greeted` is set then. Where one of the `required` layers is not up no cell is handed out.
+    `owner` is the "uid:gid" that its cells become, "" where they stay who we are.
     """
 
+    owner: str
     layers: tuple[str, ...]
     missing: Mapping[str, str]
     greeted: anyio.Event
@@ -217,7 +219,7 @@ def check_layers(
             f"{layer} ({missing.get(layer, 'nobody spoke of it')})" for layer in lacking
         )
         msg = f"the operator requires layers of the wall that this machine lacks: {why}"
-        raise LaunchError(msg)
+        raise LaunchError(msg, may_pass=False)
 
 
 async def _reap(process: "subprocess.Popen[bytes]", cell: Cell) -> None:

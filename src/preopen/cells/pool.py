@@ -88,7 +88,7 @@ class Pool:
                 self.rates.take_back(job.tool)
             return Run(outcome=full.busy)
         except LaunchError as error:
-            return Run(outcome=CellLost(reason=str(error)))
+            return Run(outcome=CellLost(reason=str(error), may_pass=error.may_pass))
 
     async def _run_in(self, cell: Cell, job: Job) -> Run:
         started, answer = time.perf_counter(), None

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from preopen.errors import Fault, PlatformError
+
 # All that the children find in their environment.
 ENVIRONMENT: Final = {
     # By default wasmtime's runtime starts one thread per core in every cell: 2 ms a call more on a
@@ -52,12 +54,29 @@ def start(entry: str, arguments: Sequence[str], descriptor: int) -> "subprocess.
     """Start an entry point that speaks frames over `descriptor`, its first argument.
 
     Call it on the main thread: the child's parent-death signal is bound to the starting thread.
+
+    Raises:
+        PlatformError: the machine has no process for us.
+
     """
-    return subprocess.Popen(
-        command_for(entry, str(descriptor), str(os.getpid()), *arguments),
-        env=ENVIRONMENT,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=[descriptor],
-    )
+    try:
+        return subprocess.Popen(
+            command_for(entry, str(descriptor), str(os.getpid()), *arguments),
+            env=ENVIRONMENT,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            start_new_session=True,  # Ctrl-C at a terminal is for the server alone, which ends it
+        )
+    except OSError as error:
+        raise cannot_start(error) from error
+
+
+def cannot_start(error: OSError) -> PlatformError:
+    """Return what it means that a process of the sandbox could not be started."""
+    found = f"{sys.executable} could not be started: {error.strerror}"
+    write = "raise the limits of processes and open files (`ulimit -u`, `ulimit -n`), or make room"
+    if isinstance(error, FileNotFoundError | PermissionError):
+        write = "install preopen anew"
+    return PlatformError(Fault(place="the sandbox's processes", found=found, write=write))

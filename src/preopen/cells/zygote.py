@@ -24,7 +24,14 @@ _LEAVING_SECONDS = 0.2
 
 
 class LaunchError(Exception):
-    """Raised when no cell could be launched: the zygote or the fresh process ended or hangs."""
+    """Raised when no cell could be launched: the zygote or the fresh process ended or hangs.
+
+    `may_pass` is False where another try would meet the same.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +74,7 @@ class Zygote:
         await self.wait(done)
         if faults:
             msg = f"the compiled binary could not be loaded: {faults[0]}"
-            raise LaunchError(msg)
+            raise LaunchError(msg, may_pass=False)
 
     async def fork(self, count: int) -> list[Cell]:
         """Return new cells, warming themselves."""

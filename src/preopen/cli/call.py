@@ -14,7 +14,7 @@ from preopen.cli.health.walls import check_required
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
-from preopen.cli.starting import Launcher, open_cells, start_launcher
+from preopen.cli.starting import Launcher, make_cache, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags, Surroundings
@@ -118,6 +118,7 @@ def _call(
     spawn: bool,
 ) -> Answer:
     check_required(policy)
+    make_cache(around).check()
     launcher = start_launcher(policy, spawn=spawn)
     try:
         return anyio.run(_run, launcher, tool, arguments, policy, around)

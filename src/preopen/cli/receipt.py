@@ -15,7 +15,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
     usage = receipt.usage
     yield "outcome", receipt.outcome
     yield "reached", "; ".join(receipt.grants) or "nothing"
-    yield "cell", _CELLS.get(receipt.cell, receipt.cell)
+    user = receipt.cell_user and f", as the workspace's owner {receipt.cell_user}"
+    yield "cell", f"{_CELLS.get(receipt.cell, receipt.cell)}{user}"
     if receipt.cell != "none":
         yield "walls", ", ".join(receipt.walls) or "none"
         if receipt.walls_missing:

@@ -20,7 +20,7 @@ from preopen.cli.clients import Entry, client_entries, own_command, serve_argume
 from preopen.cli.health.walls import check_required
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import say, say_json, warn
-from preopen.cli.starting import Launcher, describe_owner, open_cells, start_launcher
+from preopen.cli.starting import Launcher, describe_owner, make_cache, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
 from preopen.errors import PreopenError
@@ -64,6 +64,7 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
         _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
         return
     check_required(policy)
+    make_cache(around).check()
     launcher = start_launcher(policy, spawn=spawn)
     try:
         registry = load_registry(policy)

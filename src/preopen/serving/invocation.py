@@ -18,7 +18,7 @@ from preopen.cells.zygote import LaunchError
 from preopen.egress.gateway import Gateway
 from preopen.egress.rule import EgressRule
 from preopen.egress.teaching import describe_rule
-from preopen.errors import PreopenError
+from preopen.errors import BinaryError, PreopenError
 from preopen.outcome import (
     CellLost,
     Denial,
@@ -29,6 +29,7 @@ from preopen.outcome import (
     Outcome,
     Receipt,
     Returned,
+    Uncompilable,
 )
 from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 from preopen.policy.policy import Policy
@@ -87,14 +88,19 @@ class Invoker:
             if not self.pool.knows(tool.source):
                 await self._prepare(tool, progress)
             run = await self.pool.run(job)
-        except (PreopenError, LaunchError) as error:  # it does not compile, or no process starts
-            run = Run(outcome=CellLost(reason=str(error)))
+        except BinaryError as error:
+            run = Run(outcome=Uncompilable(reason=str(error)))
+        except PreopenError as error:  # no cache, no process
+            run = Run(outcome=CellLost(reason=str(error), may_pass=False))
+        except LaunchError as error:
+            run = Run(outcome=CellLost(reason=str(error), may_pass=error.may_pass))
         notes = differences(narrowed.replaceable)
         return _finish(
             tool,
             run.outcome,
             run=run,
             reached=_reached(job, run, narrowed.egress),
+            user="" if run.cell == "none" else self.pool.launcher.owner,
             rendered=rendered,
             network=network,
             notes=notes,
@@ -164,6 +170,7 @@ def _finish(
     *,
     run: Run | None = None,
     reached: tuple[str, ...] = (),
+    user: str = "",
     rendered: Rendered | None = None,
     network: NetworkRecord | None = None,
     notes: tuple[str, ...] = (),
@@ -186,6 +193,7 @@ def _finish(
         outcome=type(outcome).__name__,
         grants=reached,
         cell=run.cell,
+        cell_user=user,
         sha256=tool.sha256,
         walls=run.walls,
         walls_missing=run.walls_missing,

@@ -122,10 +122,12 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
     """Return a receipt as clients and the audit log see it."""
     usage = receipt.usage
     fuel = {} if usage.fuel_used is None else {"fuel_used": usage.fuel_used}
+    user = {"cell_user": receipt.cell_user} if receipt.cell_user else {}
     return {
         "outcome": receipt.outcome,
         "grants": list(receipt.grants),
         "cell": receipt.cell,
+        **user,
         "walls": list(receipt.walls),
         "walls_missing": list(receipt.walls_missing),
         "wall_time_ms": round(usage.wall_time_ms, 3),

@@ -25,6 +25,7 @@ from preopen.outcome import (
     Returned,
     TimedOut,
     Trapped,
+    Uncompilable,
 )
 from preopen.tool import media
 from preopen.tool.limits import RANGES, format_limit
@@ -89,7 +90,7 @@ def _texts(manifest: Manifest, outcome: Outcome) -> list[str]:
     return [_explain(manifest, outcome), *_file_size(manifest, outcome), *heading, *tail]
 
 
-def _explain(manifest: Manifest, outcome: Outcome) -> str:  # noqa: C901, PLR0911 - an arm for each outcome
+def _explain(manifest: Manifest, outcome: Outcome) -> str:  # noqa: C901, PLR0911, PLR0912 - an arm for each outcome
     match outcome:
         case Exited():
             return f"{manifest.name} failed: it ended with exit code {outcome.exit_code}."
@@ -111,10 +112,10 @@ def _explain(manifest: Manifest, outcome: Outcome) -> str:  # noqa: C901, PLR091
             return _unfit(manifest, outcome)
         case Denied():
             return _denied(outcome)
+        case Uncompilable():
+            return _uncompilable(manifest, outcome.reason)
         case CellLost():
-            return (
-                f"{manifest.name} ended without an answer: {one_line(outcome.reason)}. Try again."
-            )
+            return _lost(manifest, outcome)
         case Returned():
             raise ValueError("Returned is no failure: read_reply reads it")
     assert_never(outcome)
@@ -286,6 +287,23 @@ def _busy(manifest: Manifest, outcome: Busy) -> str:
             raised = how_to_raise(manifest, twice("concurrency", runs), twice(limit, number))
     wait = format_time(outcome.retry_after_ms)
     return f"{manifest.name} was not started: {full}. Try again in {wait}.\n{raised}"
+
+
+def _uncompilable(manifest: Manifest, reason: str) -> str:
+    return (
+        f"{manifest.name} was not started: {one_line(reason)}.\nTrying again does not help: the "
+        "binary itself must be mended or replaced. The operator runs "
+        f"`preopen check {PurePath(manifest.file).name}`, which compiles it and says what is wrong."
+    )
+
+
+def _lost(manifest: Manifest, outcome: CellLost) -> str:
+    if outcome.may_pass:
+        return f"{manifest.name} ended without an answer: {one_line(outcome.reason)}. Try again."
+    return (
+        f"{manifest.name} was not started: {one_line(outcome.reason)}.\nTrying again does not help "
+        "before the operator has mended that; `preopen doctor` says what this machine lacks."
+    )
 
 
 def _misfit(manifest: Manifest, problems: tuple[str, ...]) -> str:

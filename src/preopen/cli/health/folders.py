@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from preopen.cells.cache import own_folder
+from preopen.cells.cache import CACHE, STATE, own_folder
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.errors import PlatformError
 from preopen.policy.flags import Surroundings
@@ -24,13 +24,14 @@ def examine_folders(around: Surroundings) -> Iterator[Line]:
     """Yield configuration, cache and state. The latter two are made, as each call makes them."""
     yield _config(Path(around.config_dir))
     cache, state = Path(around.cache_dir), Path(around.state_dir)
-    yield from _own(cache, "cache", "XDG_CACHE_HOME", _held_by(cache))
-    yield from _own(state, "state", "XDG_STATE_HOME", "")
-    if cache.is_dir():
-        yield from cache_lines(
-            noexec=bool(os.statvfs(cache).f_flag & getattr(os, "ST_NOEXEC", 0)),
-            free_bytes=shutil.disk_usage(cache).free,
-        )
+    yield from _own(cache, "cache", CACHE, _held_by(cache))
+    yield from _own(state, "state", STATE, "")
+    try:
+        flags, free_bytes = os.statvfs(cache).f_flag, shutil.disk_usage(cache).free
+    except OSError:
+        return  # the cache's own line says why
+    noexec = bool(flags & getattr(os, "ST_NOEXEC", 0))
+    yield from cache_lines(noexec=noexec, free_bytes=free_bytes)
 
 
 def cache_lines(*, noexec: bool, free_bytes: int) -> Iterator[Line]:
@@ -85,7 +86,7 @@ def _config(folder: Path) -> Line:
 def _own(folder: Path, name: str, variable: str, held: str) -> Iterator[Line]:
     """Yield whether a folder is ours alone and can be written; it is made as a call makes it."""
     try:
-        own_folder(folder)
+        own_folder(folder, variable)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except PlatformError as error:

@@ -1,0 +1,48 @@
+"""A machine that has no process for us: a fault of the platform, with the way out."""
+
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from lab import wat
+from preopen.cells.compiling import compile_binary
+from preopen.cells.launch import ZygoteLauncher
+from preopen.cells.probing import ask_layers
+from preopen.errors import PlatformError
+
+pytestmark = pytest.mark.anyio
+SOURCE = wat('(module (func (export "_start")))')
+
+
+@pytest.fixture
+def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Take away the interpreter, as an update of the system does under a running server."""
+    program = str(tmp_path / "python")
+    monkeypatch.setattr(sys, "executable", program)
+    return program
+
+
+async def test_a_zygote_that_cannot_be_started_is_the_platforms_fault(gone: str) -> None:
+    """Issue: no process is a fault that a message names, and no bug of ours."""
+    with pytest.raises(PlatformError, match=f"{gone} could not be started: No such file"):
+        ZygoteLauncher().start()
+
+
+async def test_a_compiler_that_cannot_be_started_says_nothing_of_the_binary(
+    gone: str, tmp_path: Path
+) -> None:
+    """Issue: a binary is refused for what it is, and never for what the machine lacks."""
+    with (
+        (tmp_path / "out").open("wb") as out,
+        anyio.fail_after(30),
+        pytest.raises(PlatformError, match=f"{gone} could not be started: No such file"),
+    ):
+        await compile_binary(SOURCE.binary, SOURCE.read(), "t.wasm", out.fileno())
+
+
+async def test_a_probe_that_cannot_be_started_is_the_platforms_fault(gone: str) -> None:
+    """Issue: fail closed; the pair of the two above."""
+    with pytest.raises(PlatformError, match=gone):
+        ask_layers("")
