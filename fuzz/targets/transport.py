@@ -9,7 +9,17 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 import anyio
-from mcp_types import JSONRPCMessage, JSONRPCNotification, JSONRPCResponse, RequestId
+from mcp.shared.dispatcher import coerce_request_id
+from mcp_types import (
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
 
 from fuzz.properties import expect_json_line, expect_plain
 from fuzz.target import Target
@@ -64,8 +74,13 @@ def _split(data: bytes, most: int, size: int) -> list[Line]:
 
 
 def _parse(lines: Iterable[Line]) -> _Said:
+    """Return what standard input says of these lines; nothing is answered, so each id counts once.
+
+    An id in digits is that number, as it is to the SDK.
+    """
     messages: list[JSONRPCMessage] = []
     answers = b""
+    running: set[RequestId] = set()
     for line in lines:
         _expect_sent(line)
         match parse_line(line):
@@ -73,10 +88,21 @@ def _parse(lines: Iterable[Line]) -> _Said:
                 pass
             case Refused() as refused:
                 answers += _answer(line, refused)
+            case JSONRPCRequest() as request if coerce_request_id(request.id) in running:
+                _expect_message(request)
+                answers += encode_line(_refuse_again(request.id))
             case message:
                 _expect_message(message)
                 messages.append(message)
+                if isinstance(message, JSONRPCRequest):
+                    running.add(coerce_request_id(message.id))
     return messages, answers
+
+
+def _refuse_again(request_id: RequestId) -> JSONRPCError:
+    text = "a request with this id is still being answered; give each request its own id"
+    error = ErrorData(code=INVALID_REQUEST, message=text)
+    return JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
 
 
 def _expect_sent(line: Line) -> None:
