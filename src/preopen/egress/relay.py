@@ -33,7 +33,10 @@ class Terms:
 
 @dataclass(slots=True)
 class Passage:
-    """What became of one request, as far as it went. `result` is "" while it goes on."""
+    """What became of one request, as far as it went.
+
+    `result` is "" while it goes on, the status once the answer was passed on whole, else words.
+    """
 
     result: str = ""
     address: str = ""
@@ -48,7 +51,7 @@ async def relay(
     redeem: Callable[[str], Approved | None],
     settle: Callable[[Approved, Passage], None],
 ) -> None:
-    """Serve one connection of a guest. Never raises; the connection is closed at the end.
+    """Serve one connection of a guest, to its end; whatever either side does, nothing is raised.
 
     Without a ticket that `redeem` knows it is closed without a word. `settle` is called once for
     every ticket that was redeemed.
@@ -97,7 +100,7 @@ class _Exchange:
             try:
                 await self._pass(upstream, group)
             finally:
-                upstream.close()
+                upstream.close(whole=self._passage.result.isdecimal())
                 group.cancel_scope.cancel()
                 self._passage.address = str(upstream.address or "")
         if not self._passage.result:  # cancelled from _watch

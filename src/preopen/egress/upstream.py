@@ -4,6 +4,7 @@ httpcore2 speaks HTTP/1.1 and HTTP/2; the name, the addresses, the deadlines and
 are decided here. No pool, proxy, redirect, cookie or decoding.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Upstream:
                 port=target.port,
                 target=target.path + target.query,
             )
-            tls = await trust.context(http2=http2) if target.scheme == "https" else None
+            tls = await _context(trust, http2=http2) if target.scheme == "https" else None
             http = httpcore2.AsyncHTTPConnection(
                 url.origin, ssl_context=tls, http2=http2, network_backend=Backend(self._connect)
             )
@@ -89,18 +90,20 @@ class Upstream:
             cut_short=self._line is not None and self._line.cut_short,
         )
 
-    def close(self) -> None:
-        """End the connection, if there is one. May be called again."""
-        if self._line is not None:
+    def close(self, *, whole: bool) -> None:
+        """End the connection, if there is one: in order after a `whole` exchange, else abort."""
+        if self._line is not None and whole:
+            self._line.close()
+        elif self._line is not None:
             self._line.abort()
 
-    def _seconds_to_read(self) -> float:
+    def _patience(self) -> tuple[float, str]:
         # The head has one deadline for all of its bytes: a trickle does not extend it.
         if self._head_came:
-            return self._caps.between_s
+            return self._caps.between_s, "connection_read_timeout"
         if self._head_by is None:
             self._head_by = anyio.current_time() + self._caps.first_byte_s
-        return max(0.0, self._head_by - anyio.current_time())
+        return max(0.0, self._head_by - anyio.current_time()), "http_response_timeout"
 
     async def _connect(self) -> Line:
         """Try the checked addresses in their order, each for its share of the time.
@@ -110,7 +113,7 @@ class Upstream:
 
         """
         connection = await self._reach()
-        self._line = Line(connection, caps=self._caps, seconds_to_read=self._seconds_to_read)
+        self._line = Line(connection, caps=self._caps, patience=self._patience)
         return self._line
 
     async def _reach(self) -> Connection:
@@ -163,3 +166,12 @@ class Upstream:
         if text.startswith("Server disconnected"):
             return Failure("connection_terminated", "the server closed without an answer")
         return Failure("http_protocol_error", "the server's answer cannot be read")
+
+
+async def _context(trust: Trust, *, http2: bool) -> ssl.SSLContext:
+    try:
+        return await trust.context(http2=http2)
+    except OSError:
+        raise Failure(
+            "proxy_configuration_error", "the operator's ca_file cannot be read"
+        ) from None
