@@ -64,7 +64,9 @@ def resolving(**names: str) -> Callable[[str, int], Awaitable[tuple[Address, ...
 
 
 @asynccontextmanager
-async def far(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def far(
+    handler: Handler, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1"
+) -> AsyncIterator[int]:
     """Serve on loopback with `handler`, one connection each; yields the port."""
 
     async def shielded(stream: ByteStream) -> None:
@@ -74,7 +76,7 @@ async def far(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncItera
             except GONE:
                 return  # tests cut connections on purpose
 
-    tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    tcp = await anyio.create_tcp_listener(local_host=host)
     port: int = tcp.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
     listener: Any = tcp if tls is None else TLSListener(tcp, tls, standard_compatible=False)
     async with listener, anyio.create_task_group() as group:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -299,6 +300,39 @@ async def test_without_a_listener_asks_are_answered_and_no_request_can_be_made()
         Refusal(error="HTTP-request-denied"),
     )
     assert "no way to the gateway" in attendance.denials[1].reason
+
+
+async def test_connections_without_a_ticket_are_bounded() -> None:
+    """Ours: a guest that connects without end takes no descriptor from other calls."""
+    call = CallEgress(rules=loopback("http://127.0.0.1:9"), requests=1)
+    async with attended(call) as attendance, AsyncExitStack() as stack:
+        for _ in range(9):
+            client = await anyio.connect_tcp("127.0.0.1", attendance.port)
+            await stack.enter_async_context(client)
+        got = await exchange(attendance, b"")
+
+    assert (0, False) == (got.status, got.whole)
+
+
+async def test_an_ask_that_its_caller_gives_up_is_recorded() -> None:
+    """Ours: every ask is in the record once, with what became of it."""
+    asked = anyio.Event()
+
+    async def never(host: str, port: int) -> tuple[Address, ...]:
+        del host, port
+        asked.set()
+        await anyio.sleep_forever()
+        return ()
+
+    call = CallEgress(rules=(parse_rule("https://a.example"),), requests=1)
+    async with attended(call, resolve=never) as attendance, anyio.create_task_group() as group:
+        group.start_soon(attendance.ask, "GET", "https", "a.example", "/")
+        await asked.wait()
+        over = await refused(attendance, "https://a.example/")
+        group.cancel_scope.cancel()
+
+    assert over == "connection-limit-reached"
+    assert ["ended with the call", over] == [r.result for r in attendance.requests]
 
 
 def _everywhere() -> socket.socket:

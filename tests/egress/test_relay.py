@@ -346,6 +346,41 @@ async def test_an_early_413_reaches_a_guest_that_waits_before_it_sends_more() ->
     assert (413, b"no", True) == (got.status, got.body, got.whole)
 
 
+async def test_a_server_that_takes_nothing_is_a_504() -> None:
+    """RFC 9209, 2.3.9: connection_write_timeout. Deadlines hold for sending, too."""
+
+    async def handle(stream: ByteStream) -> None:
+        await head_of(stream)
+        await anyio.sleep_forever()
+
+    async with far(handle) as port:
+        url = f"http://127.0.0.1:{port}"
+        call = CallEgress(rules=loopback(url), request_bytes=64 * MIB)
+        async with attended(call, caps=QUICK) as attendance:
+            got = await fetch(attendance, url, "POST", body=b"x" * (32 * MIB))
+
+    assert attendance.requests[0].result == "connection_write_timeout"
+    assert got.status in {0, 504}  # a guest that never reads while it sends may miss the answer
+
+
+async def test_an_address_of_ipv6_is_dialled() -> None:
+    """RFC 9110, 4.2.1: a URL may name one in brackets."""
+    heads: list[bytes] = []
+    try:
+        serving = far(saying(plain(b"six"), heads), host="::1")
+        port = await serving.__aenter__()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    try:
+        async with attended(f"http://[::1]:{port}") as attendance:
+            got = await fetch(attendance, f"http://[::1]:{port}/")
+    finally:
+        await serving.__aexit__(None, None, None)
+
+    assert (200, b"six", "::1") == (got.status, got.body, attendance.requests[0].address)
+    assert f"Host: [::1]:{port}\r\n".encode() in heads[0]
+
+
 async def test_an_early_200_does_not_end_the_sending() -> None:
     """RFC 9110, 9.3: a server may begin to answer while it still reads."""
 
@@ -366,6 +401,26 @@ async def test_an_early_200_does_not_end_the_sending() -> None:
 
     assert (200, b"done", True) == (got.status, got.body, got.whole)
     assert attendance.requests[0].request_bytes == 500_004
+
+
+async def test_an_early_answer_at_the_very_end_of_a_chunked_body_is_passed_on() -> None:
+    """Ours: the last chunk's end is refused by the line, and the guest has nothing more to send."""
+
+    async def handle(stream: ByteStream) -> None:
+        data = await head_of(stream)
+        await stream.send(plain(b"no", status="400 Bad Request"))
+        while b"0\r\n\r\n" not in data:
+            data += await stream.receive()
+
+    async with (
+        far(handle) as port,
+        attended(f"http://127.0.0.1:{port}") as attendance,
+    ):
+        for _ in range(20):
+            path = await ticket(attendance, f"http://127.0.0.1:{port}/", "POST")
+            sent = request(path, "POST", ["Transfer-Encoding: chunked"]) + b"1\r\na\r\n0\r\n\r\n"
+            got = await exchange(attendance, sent, "POST")
+            assert (400, b"no", True) == (got.status, got.body, got.whole)
 
 
 async def test_a_guest_that_expects_100_gets_it_from_the_gateway() -> None:

@@ -195,7 +195,8 @@ class Attendance:
         if isinstance(login, Denial):
             return self._deny(entry, target, login)
         if self._ended:  # while the name was looked up
-            return self._refuse(entry, target, _DENIED)
+            self._settle(entry, target, Passage(result="ended with the call"))
+            return Refusal(error=_DENIED)
         approved = Approved(target=target, addresses=addresses, login=login, entry=entry)
         return Ticket(path=self._tickets.issue(approved))
 

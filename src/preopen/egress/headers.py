@@ -55,12 +55,9 @@ def outgoing(
     With a credential the guest's field of that name goes, and the answer is asked for unencoded:
     no echo of a secret can be masked inside gzip.
     """
-    fields = passable(headers)
-    chunked = any(
-        name.lower() == b"transfer-encoding" and value.strip().lower() == b"chunked"
-        for name, value in headers
-    )
-    if chunked:
+    came = list(headers)
+    fields = passable(came)
+    if values(came, b"transfer-encoding"):
         fields = [field for field in fields if field[0].lower() != _FRAMING]
         fields.append((b"Transfer-Encoding", b"chunked"))
     if login is not None:

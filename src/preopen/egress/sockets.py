@@ -130,6 +130,7 @@ class Listener:
             BrokenResourceError: the listener is closed.
 
         """
+        await checkpoint()  # else a guest that connects without end keeps the loop to itself
         while True:
             try:
                 return Connection(self._raw.accept()[0])

@@ -6,7 +6,7 @@ are decided here. No pool, proxy, redirect, cookie or decoding.
 
 import ssl
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -139,8 +139,9 @@ class Upstream:
         if line is None:  # httpcore2 connects before it asks for the body
             raise Failure("proxy_internal_error", "no connection to send a body on")
         line.listen(self._group)
-        while chunk := await line.unless_answered(lambda: anext(body, b"")):
-            yield chunk
+        async with aclosing(body):
+            while chunk := await line.unless_answered(lambda: anext(body, b"")):
+                yield chunk
 
     async def _received(self, response: httpcore2.Response) -> AsyncGenerator[bytes, None]:
         with self._translated():
