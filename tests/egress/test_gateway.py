@@ -305,7 +305,8 @@ async def test_without_a_listener_asks_are_answered_and_no_request_can_be_made()
 async def test_connections_without_a_ticket_are_bounded() -> None:
     """Ours: a guest that connects without end takes no descriptor from other calls."""
     call = CallEgress(rules=loopback("http://127.0.0.1:9"), requests=1)
-    async with attended(call) as attendance, AsyncExitStack() as stack:
+    patient = Caps(head_s=60)  # not by its deadline
+    async with attended(call, caps=patient) as attendance, AsyncExitStack() as stack:
         for _ in range(9):
             client = await anyio.connect_tcp("127.0.0.1", attendance.port)
             await stack.enter_async_context(client)

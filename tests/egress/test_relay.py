@@ -285,6 +285,21 @@ async def test_a_body_that_stops_in_the_middle_is_an_error_for_the_guest(
     assert attendance.requests[0].result == f"cut: {kind}"
 
 
+async def test_a_cut_is_a_reset_and_not_an_end() -> None:
+    """Design §10: even a client that counts nothing sees that something went wrong."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of"
+    async with (
+        far(saying(answer)) as port,
+        attended(f"http://127.0.0.1:{port}") as attendance,
+    ):
+        path = await ticket(attendance, f"http://127.0.0.1:{port}/")
+        async with await anyio.connect_tcp("127.0.0.1", attendance.port) as stream:
+            await stream.send(request(path))
+            with pytest.raises(anyio.BrokenResourceError):
+                while True:
+                    await stream.receive()
+
+
 @pytest.mark.parametrize("rest", [b"", b"Content-Length: 3\r\n\r\n"])
 async def test_a_guest_that_stalls_is_dropped(rest: bytes) -> None:
     """Design §10: a GET with `content-length: 3` and no body stalls; so does half a head."""

@@ -21,8 +21,6 @@ from preopen.egress.sockets import Address, Connection, dial
 from preopen.egress.tickets import Approved
 from preopen.egress.trust import Trust
 
-_SWITCHING = 101
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -79,8 +77,6 @@ class Upstream:
             response = await http.handle_async_request(
                 httpcore2.Request(target.method, url, headers=headers, content=content)
             )
-        if response.status == _SWITCHING:
-            raise Failure("http_upgrade_failed", "the server switched protocols unasked")
         self._head_came = True
         return Answer(
             status=response.status,
