@@ -1,9 +1,9 @@
-"""Both ends of the gateway, real ones: servers on loopback, and a guest's HTTP client on sockets."""
+"""Both ends of the gateway, real ones: servers on loopback, a guest's HTTP client on sockets."""
 
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -14,8 +14,8 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 
 from preopen.egress.caps import Caps
-from preopen.egress.gateway import Attendance, Gateway, Refusal, Ticket
-from preopen.egress.rule import CallEgress
+from preopen.egress.gateway import Attendance, Gateway, Refusal, Resolve, Ticket
+from preopen.egress.rule import CallEgress, EgressRule
 from preopen.egress.rules import parse_rule
 from preopen.egress.sockets import Address
 from preopen.egress.trust import Trust
@@ -64,7 +64,9 @@ def resolving(**names: str) -> Callable[[str, int], Awaitable[tuple[Address, ...
 
 
 @asynccontextmanager
-async def far(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def far(
+    handler: Handler, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1"
+) -> AsyncIterator[int]:
     """Serve on loopback with `handler`, one connection each; yields the port."""
 
     async def shielded(stream: ByteStream) -> None:
@@ -74,8 +76,8 @@ async def far(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncItera
             except GONE:
                 return  # tests cut connections on purpose
 
-    tcp = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port: int = tcp.extra(SocketAttribute.local_port)
+    tcp = await anyio.create_tcp_listener(local_host=host)
+    port: int = tcp.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
     listener: Any = tcp if tls is None else TLSListener(tcp, tls, standard_compatible=False)
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, shielded)
@@ -109,25 +111,25 @@ def plain(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+def loopback(*urls: str) -> tuple[EgressRule, ...]:
+    """Return rules for these hosts that let loopback through, every method allowed."""
+    return tuple(parse_rule(url, methods=("*",), private=True) for url in urls)
+
+
 @asynccontextmanager
 async def attended(
-    *rules: str | Any,
+    call: CallEgress | str,
+    *,
     caps: Caps | None = None,
-    resolve: Any = nowhere,
+    resolve: Resolve = nowhere,
     trust: Trust | None = None,
-    private: bool = True,
-    **egress: Any,
 ) -> AsyncIterator[Attendance]:
-    """Attend a call with these rules, every method allowed."""
+    """Attend a call; a text stands for one `loopback` rule."""
+    egress = CallEgress(rules=loopback(call)) if isinstance(call, str) else call
     gateway = Gateway(resolve=resolve, trust=trust or Trust(), caps=caps or Caps())
-    made = tuple(
-        parse_rule(rule, methods=("*",), private=private) if isinstance(rule, str) else rule
-        for rule in rules
-    )
-    async with AsyncExitStack() as stack:
-        stack.enter_context(anyio.fail_after(20))
-        call = CallEgress(rules=made, **egress)
-        yield await stack.enter_async_context(gateway.attend(call, listening()))
+    with anyio.fail_after(20):
+        async with gateway.attend(egress, listening()) as attendance:
+            yield attendance
 
 
 async def ticket(attendance: Attendance, url: str, method: str = "GET") -> str:
@@ -160,10 +162,8 @@ def request(
 async def exchange(attendance: Attendance, sent: bytes, method: str = "GET") -> Got:
     """Send bytes to the listener, read the answer to its end, however it ends."""
     async with await anyio.connect_tcp("127.0.0.1", attendance.port) as stream:
-        try:
+        with suppress(*GONE):
             await stream.send(sent)
-        except GONE:
-            pass
         return await read_answer(stream, method)
 
 

@@ -20,7 +20,10 @@ from preopen.outcome import Denial
 
 def unreadable(method: str, authority: str | None, found: Unreadable) -> Denial:
     """Return the denial of a request that says no target; nothing would allow it."""
-    return Denial(target=f"{shown(method)} {shown(authority or '')}", reason=found.reason)
+    user, at, host = (authority or "").rpartition("@")
+    del user  # it may hold a password
+    named = shown(f"…@{host}" if at else host)
+    return Denial(target=f"{shown(method)} {named}", reason=found.reason)
 
 
 def by_name(target: Target, egress: CallEgress) -> Denial:

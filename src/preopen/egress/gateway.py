@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 import anyio
 from anyio.abc import TaskGroup
 
+from preopen.document import shown
 from preopen.egress import denials
 from preopen.egress.addresses import forbidden
 from preopen.egress.caps import Caps
@@ -161,6 +162,9 @@ class Attendance:
         self._resolving += 1
         try:
             return await self._approve(entry, target, rules)
+        except anyio.get_cancelled_exc_class():
+            self._settle(entry, target, Passage(result="ended with the call"))
+            raise
         finally:
             self._resolving -= 1
 
@@ -191,7 +195,8 @@ class Attendance:
         if isinstance(login, Denial):
             return self._deny(entry, target, login)
         if self._ended:  # while the name was looked up
-            return self._refuse(entry, target, _DENIED)
+            self._settle(entry, target, Passage(result="ended with the call"))
+            return Refusal(error=_DENIED)
         approved = Approved(target=target, addresses=addresses, login=login, entry=entry)
         return Ticket(path=self._tickets.issue(approved))
 
@@ -211,9 +216,12 @@ class Attendance:
             reason = "has fewer than 8 characters, or some beyond printable ASCII"
             allow = "use a longer one, whose echo can be masked"
         elif not may_carry(credential.header):
-            reason, allow = f"cannot go into the header {credential.header}", "name another header"
+            reason = f"cannot go into the header {shown(credential.header)}"
+            allow = "name another header"
+        elif (login := _made(credential, secret)) is None:
+            reason, allow = "makes no header's value by its format", "correct the format"
         else:
-            return _made(credential, secret)
+            return login
         return denials.by_secret(target, credential.secret, reason, allow)
 
     def _drop_expired(self) -> None:
@@ -296,8 +304,10 @@ def _stranger(addresses: tuple[Address, ...], rule: EgressRule) -> Address | Non
     return next((each for each in addresses if forbidden(each, private=rule.private)), None)
 
 
-def _made(credential: Credential, secret: Secret) -> Login:
+def _made(credential: Credential, secret: Secret) -> Login | None:
     value = credential.format.replace("{secret}", secret.reveal())
+    if not (value.isascii() and value.isprintable() and value == value.strip()):
+        return None
     return Login(header=credential.header.encode("ascii"), value=Secret(value), secret=secret)
 
 

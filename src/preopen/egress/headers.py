@@ -1,5 +1,6 @@
 """Header fields: which pass the gateway, and how they leave. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
@@ -24,6 +25,7 @@ _NEVER: Final = frozenset(
     }
 )
 _FRAMING: Final = b"content-length"
+_TOKEN: Final = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2, in lower case
 _LINE: Final = len(": \r\n")
 
 
@@ -53,12 +55,9 @@ def outgoing(
     With a credential the guest's field of that name goes, and the answer is asked for unencoded:
     no echo of a secret can be masked inside gzip.
     """
-    fields = passable(headers)
-    chunked = any(
-        name.lower() == b"transfer-encoding" and value.strip().lower() == b"chunked"
-        for name, value in headers
-    )
-    if chunked:
+    came = list(headers)
+    fields = passable(came)
+    if values(came, b"transfer-encoding"):
         fields = [field for field in fields if field[0].lower() != _FRAMING]
         fields.append((b"Transfer-Encoding", b"chunked"))
     if login is not None:
@@ -78,8 +77,8 @@ def authority(target: Target) -> str:
 
 def may_carry(name: str) -> bool:
     """Say whether a credential may be this field: none that the gateway or a connection owns."""
-    folded = name.lower().encode("latin-1", "replace")
-    return not (
+    folded = name.lower().encode("utf-8", "replace")
+    return _TOKEN.fullmatch(folded) is not None and not (
         folded in _NEVER or folded in {_FRAMING, b"accept-encoding"} or folded.startswith(b"proxy-")
     )
 

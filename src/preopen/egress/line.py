@@ -26,26 +26,31 @@ _BROKEN: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, ssl.SSLE
 class Line(httpcore2.AsyncNetworkStream):
     """What httpcore2 reads from and writes to; the time-outs that it passes are not needed.
 
+    `patience` says how many seconds the next read may take, and what to call it when it takes more.
     State: whether somebody listens beside the sending, and what the server said meanwhile.
     `cut_short` says that its answer ended the sending.
     """
 
     def __init__(
-        self, connection: Connection, *, caps: Caps, seconds_to_read: Callable[[], float]
+        self, connection: Connection, *, caps: Caps, patience: Callable[[], tuple[float, str]]
     ) -> None:
         self.cut_short = False
         self._connection = connection
         self._stream: ByteStream = connection
         self._caps = caps
-        self._seconds_to_read = seconds_to_read
+        self._patience = patience
         self._group: TaskGroup | None = None  # while listening
         self._heard = anyio.Event()
         self._first: bytes | None = None
         self._ends_sending = False
         self._scope: anyio.CancelScope | None = None
 
+    def close(self) -> None:
+        """End the connection, in order."""
+        self._connection.close()
+
     def abort(self) -> None:
-        """End the connection, whatever is under way."""
+        """End the connection so that the server gets an error: it may hold a part of a body."""
         self._connection.abort()
 
     async def start_tls(
@@ -92,9 +97,9 @@ class Line(httpcore2.AsyncNetworkStream):
 
         """
         del timeout
-        waits_for_head = self._seconds_to_read() != self._caps.between_s
+        seconds, error = self._patience()
         try:
-            with anyio.fail_after(self._seconds_to_read()):
+            with anyio.fail_after(seconds):
                 if self._group is not None:
                     await self._heard.wait()
                     if first := self._first:
@@ -104,8 +109,7 @@ class Line(httpcore2.AsyncNetworkStream):
         except anyio.EndOfStream:
             return b""
         except TimeoutError:
-            kind = "http_response_timeout" if waits_for_head else "connection_read_timeout"
-            raise Failure(kind, "the server sent nothing in time") from None
+            raise Failure(error, "the server sent nothing in time") from None
         except _BROKEN:
             raise Failure("connection_terminated", "the server broke the connection off") from None
 
@@ -132,8 +136,8 @@ class Line(httpcore2.AsyncNetworkStream):
             raise httpcore2.WriteError from error
 
     async def aclose(self) -> None:
-        """End the connection. No TLS end: the other side could keep us waiting for its own."""
-        self._connection.close()
+        """Abort: httpcore2 closes what is not whole. TLS's own end is not said, nor waited for."""
+        self._connection.abort()
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore2's signature
         """Return the TLS object, by which httpcore2 learns what was agreed on."""

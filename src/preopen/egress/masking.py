@@ -7,6 +7,7 @@ against one that conspires with the guest: any other encoding passes.
 
 import base64
 import re
+from collections.abc import Iterator
 from typing import Final
 
 MIN_SECRET: Final = 8  # characters; a shorter one would be found in texts where it is none
@@ -32,18 +33,17 @@ class Masking:
             raise ValueError("a secret needs 8 characters of printable ASCII")
         self._secret = secret.encode("ascii")
         self._runs = tuple(_base64_runs(self._secret))
-        parts = [_raw_pattern(self._secret), *map(_run_pattern, self._runs)]
-        self._patterns = tuple(re.compile(part) for part in parts)
-        self._folded = tuple(re.compile(part, re.IGNORECASE) for part in parts)
+        self._finder = _Finder(self._secret, self._runs, re.NOFLAG)
+        self._folded = _Finder(self._secret, self._runs, re.IGNORECASE)
         self.longest = 3 * len(self._secret)  # every byte percent-encoded; base64 is shorter
 
     def text(self, data: bytes) -> bytes:
         """Return a header's value or a reason phrase, masked."""
-        return _overwrite(data, _found(self._patterns, data))
+        return _overwrite(data, self._finder.spans(data))
 
     def name(self, data: bytes) -> bytes:
         """Return a header's name, masked; names are sent in any case, so case does not count."""
-        return _overwrite(data, _found(self._folded, data))
+        return _overwrite(data, self._folded.spans(data))
 
     def stream(self) -> "MaskedStream":
         """Return what masks one body."""
@@ -51,7 +51,7 @@ class Masking:
 
     def found(self, data: bytes) -> list[tuple[int, int]]:
         """Return where echoes stand, as beginnings and ends; they may overlap."""
-        return _found(self._patterns, data)
+        return self._finder.spans(data)
 
     def unfinished(self, data: bytes, since: int) -> int:
         """Return where an echo may begin that `data` holds only the beginning of, else its length.
@@ -100,10 +100,6 @@ def is_maskable(secret: str) -> bool:
     return len(secret) >= MIN_SECRET and secret.isascii() and secret.isprintable()
 
 
-def _raw_pattern(secret: bytes) -> bytes:
-    return b"".join(map(_byte_pattern, secret))
-
-
 def _byte_pattern(octet: int) -> bytes:
     digits = b"%02x" % octet
     encoded = b"".join(b"[%c%c]" % (c, c ^ 0x20) if chr(c).isalpha() else b"%c" % c for c in digits)
@@ -129,10 +125,36 @@ def _base64_runs(secret: bytes) -> list[_Run]:
     return [_Run(secret, place) for place in range(_GROUP)]
 
 
-def _run_pattern(run: _Run) -> bytes:
-    middle = b"".join(_ALPHABETS.get(c, b"%c" % c) for c in run.characters)
-    edge = _CHARACTER + b"?"
-    return (edge if run.before else b"") + middle + (edge if run.after else b"")
+class _Finder:
+    """Where echoes stand, as beginnings and ends, which may overlap."""
+
+    def __init__(self, secret: bytes, runs: tuple[_Run, ...], flags: re.RegexFlag) -> None:
+        self._plain = re.compile(re.escape(secret), flags)
+        self._spelt = re.compile(b"".join(map(_byte_pattern, secret)), flags)
+        self._marks = b"%+" if _SPACE in secret else b"%"
+        self._runs = [(run, re.compile(_middle(run), flags)) for run in runs]
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        # A pattern that begins with letters is searched for ten times as fast as one that does not.
+        encoded = any(mark in data for mark in self._marks)
+        spans = list(_spans(self._spelt if encoded else self._plain, data))
+        for run, middle in self._runs:
+            for start, end in _spans(middle, data):
+                before = run.before and _IS_CHARACTER.match(data[start - 1 : start])
+                after = run.after and _IS_CHARACTER.match(data[end : end + 1])
+                spans.append((start - bool(before), end + bool(after)))
+        return spans
+
+
+def _spans(pattern: re.Pattern[bytes], data: bytes) -> Iterator[tuple[int, int]]:
+    start = 0
+    while match := pattern.search(data, start):
+        yield match.span()
+        start = match.start() + 1
+
+
+def _middle(run: _Run) -> bytes:
+    return b"".join(_ALPHABETS.get(c, b"%c" % c) for c in run.characters)
 
 
 def _raw_goes_on(secret: bytes, data: bytes, start: int) -> bool:
@@ -169,17 +191,6 @@ def _run_goes_on(run: _Run, data: bytes, start: int) -> bool:
 
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _IS_CHARACTER: Final = re.compile(_CHARACTER)
-
-
-def _found(patterns: tuple[re.Pattern[bytes], ...], data: bytes) -> list[tuple[int, int]]:
-    """Return every match from every beginning: echoes may overlap."""
-    spans = []
-    for pattern in patterns:
-        start = 0
-        while match := pattern.search(data, start):
-            spans.append(match.span())
-            start = match.start() + 1
-    return spans
 
 
 def _overwrite(data: bytes, spans: list[tuple[int, int]]) -> bytes:

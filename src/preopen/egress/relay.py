@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 import anyio
 import h11
+from anyio.abc import TaskGroup
 
 from preopen.egress import headers
 from preopen.egress.caps import Caps
@@ -33,7 +34,10 @@ class Terms:
 
 @dataclass(slots=True)
 class Passage:
-    """What became of one request, as far as it went. `result` is "" while it goes on."""
+    """What became of one request, as far as it went.
+
+    `result` is "" while it goes on, the status once the answer was passed on whole, else words.
+    """
 
     result: str = ""
     address: str = ""
@@ -48,7 +52,7 @@ async def relay(
     redeem: Callable[[str], Approved | None],
     settle: Callable[[Approved, Passage], None],
 ) -> None:
-    """Serve one connection of a guest. Never raises; the connection is closed at the end.
+    """Serve one connection of a guest, to its end; whatever either side does, nothing is raised.
 
     Without a ticket that `redeem` knows it is closed without a word. `settle` is called once for
     every ticket that was redeemed.
@@ -84,6 +88,7 @@ class _Exchange:
         self._approved = approved
         self._terms = terms
         self._passage = passage
+        self._watched = False
         login = approved.login
         self._masking = Masking(login.secret.reveal()) if login else None
 
@@ -97,7 +102,7 @@ class _Exchange:
             try:
                 await self._pass(upstream, group)
             finally:
-                upstream.close()
+                upstream.close(whole=self._passage.result.isdecimal())
                 group.cancel_scope.cancel()
                 self._passage.address = str(upstream.address or "")
         if not self._passage.result:  # cancelled from _watch
@@ -110,16 +115,16 @@ class _Exchange:
         # h11 and the guest's client know only HEAD in capitals as the method without a body.
         return sent == approved or (sent.upper() == approved != "HEAD")
 
-    async def _pass(self, upstream: Upstream, group: anyio.abc.TaskGroup) -> None:
+    async def _pass(self, upstream: Upstream, group: TaskGroup) -> None:
         fields = self._request.headers.raw_items()
         outgoing = headers.outgoing(fields, self._approved.target, self._approved.login)
         body = self._body(group) if headers.has_body(fields) else None
         if body is None:
-            group.start_soon(self._watch, group)
+            self._watch(group)
         try:
             answer = await upstream.ask(outgoing, body, self._terms.trust)
             if answer.cut_short:
-                group.start_soon(self._watch, group)
+                self._watch(group)
             async with aclosing(answer.body):
                 await self._return(answer)
         except Failure as failure:
@@ -128,15 +133,21 @@ class _Exchange:
             self._passage.result = f"the guest: {lost.reason}"
             self._guest.abort()
 
-    async def _body(self, group: anyio.abc.TaskGroup) -> AsyncGenerator[bytes, None]:
+    async def _body(self, group: TaskGroup) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._guest.body(self._terms.request_bytes)) as chunks:
             async for chunk in chunks:
                 self._passage.request_bytes += len(chunk)
                 yield chunk
-        group.start_soon(self._watch, group)
+        self._watch(group)
 
-    async def _watch(self, group: anyio.abc.TaskGroup) -> None:
-        """End the exchange when the guest leaves, so that a download beyond ends too."""
+    def _watch(self, group: TaskGroup) -> None:
+        """From here on read nothing more of the guest, but see it leave. May be called again."""
+        if not self._watched:
+            self._watched = True
+            group.start_soon(self._await_end, group)
+
+    async def _await_end(self, group: TaskGroup) -> None:
+        # So that a download beyond ends with the guest that wanted it.
         if await self._guest.discard(self._terms.caps.discarded):
             group.cancel_scope.cancel()
 

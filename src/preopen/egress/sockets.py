@@ -130,6 +130,7 @@ class Listener:
             BrokenResourceError: the listener is closed.
 
         """
+        await checkpoint()  # else a guest that connects without end keeps the loop to itself
         while True:
             try:
                 return Connection(self._raw.accept()[0])
@@ -195,18 +196,19 @@ async def look_up(host: str, port: int) -> tuple[Address, ...]:
         OSError: the name is not known, or the resolver did not answer.
 
     """
-    if not _lookups.acquire(blocking=False):
-        raise OSError("too many look-ups wait for the resolver")
     found = await anyio.to_thread.run_sync(_look_up, host, port, abandon_on_cancel=True)
     return tuple(dict.fromkeys(found))
 
 
 def _look_up(host: str, port: int) -> list[Address]:
+    # In the thread: an ask that was given up leaves it waiting, and it counts until it returns.
+    if not _lookups.acquire(blocking=False):
+        raise OSError("too many look-ups wait for the resolver")
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return [ip_address(where[0]) for family, _, _, _, where in rows if family in _FAMILIES]
     finally:
-        _lookups.release()  # by the thread: an ask that was given up leaves it waiting
+        _lookups.release()
 
 
 _FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)

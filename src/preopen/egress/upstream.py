@@ -4,8 +4,9 @@ httpcore2 speaks HTTP/1.1 and HTTP/2; the name, the addresses, the deadlines and
 are decided here. No pool, proxy, redirect, cookie or decoding.
 """
 
+import ssl
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -19,8 +20,6 @@ from preopen.egress.line import Backend, Line
 from preopen.egress.sockets import Address, Connection, dial
 from preopen.egress.tickets import Approved
 from preopen.egress.trust import Trust
-
-_SWITCHING = 101
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Upstream:
                 port=target.port,
                 target=target.path + target.query,
             )
-            tls = await trust.context(http2=http2) if target.scheme == "https" else None
+            tls = await _context(trust, http2=http2) if target.scheme == "https" else None
             http = httpcore2.AsyncHTTPConnection(
                 url.origin, ssl_context=tls, http2=http2, network_backend=Backend(self._connect)
             )
@@ -78,8 +77,6 @@ class Upstream:
             response = await http.handle_async_request(
                 httpcore2.Request(target.method, url, headers=headers, content=content)
             )
-        if response.status == _SWITCHING:
-            raise Failure("http_upgrade_failed", "the server switched protocols unasked")
         self._head_came = True
         return Answer(
             status=response.status,
@@ -89,18 +86,20 @@ class Upstream:
             cut_short=self._line is not None and self._line.cut_short,
         )
 
-    def close(self) -> None:
-        """End the connection, if there is one. May be called again."""
-        if self._line is not None:
+    def close(self, *, whole: bool) -> None:
+        """End the connection, if there is one: in order after a `whole` exchange, else abort."""
+        if self._line is not None and whole:
+            self._line.close()
+        elif self._line is not None:
             self._line.abort()
 
-    def _seconds_to_read(self) -> float:
+    def _patience(self) -> tuple[float, str]:
         # The head has one deadline for all of its bytes: a trickle does not extend it.
         if self._head_came:
-            return self._caps.between_s
+            return self._caps.between_s, "connection_read_timeout"
         if self._head_by is None:
             self._head_by = anyio.current_time() + self._caps.first_byte_s
-        return max(0.0, self._head_by - anyio.current_time())
+        return max(0.0, self._head_by - anyio.current_time()), "http_response_timeout"
 
     async def _connect(self) -> Line:
         """Try the checked addresses in their order, each for its share of the time.
@@ -110,7 +109,7 @@ class Upstream:
 
         """
         connection = await self._reach()
-        self._line = Line(connection, caps=self._caps, seconds_to_read=self._seconds_to_read)
+        self._line = Line(connection, caps=self._caps, patience=self._patience)
         return self._line
 
     async def _reach(self) -> Connection:
@@ -136,8 +135,9 @@ class Upstream:
         if line is None:  # httpcore2 connects before it asks for the body
             raise Failure("proxy_internal_error", "no connection to send a body on")
         line.listen(self._group)
-        while chunk := await line.unless_answered(lambda: anext(body, b"")):
-            yield chunk
+        async with aclosing(body):
+            while chunk := await line.unless_answered(lambda: anext(body, b"")):
+                yield chunk
 
     async def _received(self, response: httpcore2.Response) -> AsyncGenerator[bytes, None]:
         with self._translated():
@@ -163,3 +163,12 @@ class Upstream:
         if text.startswith("Server disconnected"):
             return Failure("connection_terminated", "the server closed without an answer")
         return Failure("http_protocol_error", "the server's answer cannot be read")
+
+
+async def _context(trust: Trust, *, http2: bool) -> ssl.SSLContext:
+    try:
+        return await trust.context(http2=http2)
+    except OSError:
+        raise Failure(
+            "proxy_configuration_error", "the operator's ca_file cannot be read"
+        ) from None
