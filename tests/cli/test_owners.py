@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cli.processes import children, cpu_ticks, descendants, wait_until_gone
 from cli.ordinary import NOBODY, Ordinary, give_away
+from cli.processes import children, cpu_ticks, descendants, wait_until_gone
 from cli.workshop import PREOPEN, Workshop
 
 OWNER = f"{NOBODY}:{NOBODY}"
