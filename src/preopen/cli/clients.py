@@ -71,7 +71,7 @@ def own_command() -> list[str]:
     for script in (running, beside / running.name, beside / NAME):
         if script.stem == NAME and script.is_file():
             return [str(script.absolute())]  # not resolved: a link in ~/.local/bin outlives updates
-    return [sys.executable, "-m", "preopen.cli.main"]
+    return [sys.executable, "-m", "preopen.cli.entry"]
 
 
 def serve_arguments(flags: Flags, policy: Policy, around: Surroundings) -> list[str]:
