@@ -57,7 +57,7 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
     around = read_surroundings()
     policy = load_policy(flags, around)
     if entries or as_json or (sys.stdin.isatty() and not stdio):
-        words = own_command() + serve_arguments(flags, policy, around)
+        words = own_command() + serve_arguments(flags, policy, around, spawn=spawn, stdio=stdio)
         _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
         return
     check_required(policy)
