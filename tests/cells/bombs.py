@@ -4,46 +4,29 @@ Each is a command in its outermost sections, so that it gets as far as the compi
 """
 
 import random
-from collections.abc import Iterable
 from itertools import repeat
 
 import wasmtime
 
-MODULE, COMPONENT = b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0"
-TYPE, IMPORT, FUNCTION, TABLE, MEMORY, EXPORT, START, CODE, DATA = 1, 2, 3, 4, 5, 7, 8, 10, 11
+from preopen.selftest.bombs import (
+    CODE,
+    END,
+    EXPORT,
+    FUNCTION,
+    MEMORY,
+    MODULE,
+    NOTHING_TO_NOTHING,
+    TYPE,
+    body,
+    leb,
+    name,
+    section,
+    vector,
+)
+
+COMPONENT = b"\0asm\x0d\0\x01\0"
+IMPORT, TABLE, START, DATA = 2, 4, 8, 11
 NESTED_COMPONENT = 4
-NOTHING_TO_NOTHING = b"\x60\x00\x00"
-END = b"\x0b"
-
-
-def leb(value: int) -> bytes:
-    """Return an unsigned number as wasm writes it."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def section(number: int, content: bytes) -> bytes:
-    """Return a section, whose size is the true one."""
-    return bytes([number]) + leb(len(content)) + content
-
-
-def vector(parts: Iterable[bytes], count: int) -> bytes:
-    """Return a section's content: how many entries, and the entries."""
-    return leb(count) + b"".join(parts)
-
-
-def name(text: str) -> bytes:
-    """Return a name: how many bytes, and the bytes."""
-    return leb(len(text)) + text.encode()
-
-
-def body(code: bytes, locals_: bytes = b"\x00") -> bytes:
-    """Return the body of a function: its locals, its code, its end."""
-    inner = locals_ + code + END
-    return leb(len(inner)) + inner
 
 
 def command(
@@ -106,20 +89,6 @@ def branch_tables(count: int = 8, arms: int = 64_000, values: int = 50) -> bytes
     one = b"\x02\x01" + push + arm_of + END + b"\x1a" * values
     types = vector([NOTHING_TO_NOTHING, carried], 2)
     return command(one * count, types=types, memories=b"\x01\x00\x01")
-
-
-def nested_loops(count: int = 5_000) -> bytes:
-    """Return loops in loops, with as many locals that stay in use through all of them.
-
-    What a compiler has to know of each local in each loop: 130 KB take more than 2 GiB.
-    """
-    numbers = [leb(number) for number in range(count)]
-    load = b"\x41\x00\x28\x02\x00"
-    code = b"".join(load + b"\x21" + number for number in numbers)
-    code += (b"\x03\x40" + load + b"\x0d\x00") * count + END * count
-    code += b"".join(b"\x41\x00\x20" + number + b"\x36\x02\x00" for number in numbers)
-    locals_ = leb(1) + leb(count) + b"\x7f"
-    return command(code, locals_=locals_, memories=b"\x01\x00\x01")
 
 
 def deep_blocks(depth: int = 100_000) -> bytes:

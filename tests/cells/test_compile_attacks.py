@@ -19,6 +19,7 @@ from cells import bombs
 from lab import Lab
 from preopen.errors import PreopenError
 from preopen.policy.policy import Policy
+from preopen.selftest.bombs import nested_loops
 from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import builtin_folder
 from processes import children_of
@@ -58,7 +59,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
         partial(bombs.branch_tables, 1, 100_000),
         "exceeds the implementation limit",
     ),
-    "loops in loops": (bombs.nested_loops, "killed by SIGABRT: memory allocation of"),
+    "loops in loops": (partial(nested_loops, 5_000), "killed by SIGABRT: memory allocation of"),
 }
 # Large, and good.
 WORKING: dict[str, Make] = {

@@ -1,5 +1,6 @@
 """A machine that has no process for us: a fault of the platform, with the way out."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,17 @@ from preopen.errors import PlatformError
 
 pytestmark = pytest.mark.anyio
 SOURCE = wat('(module (func (export "_start")))')
+
+
+def test_a_launcher_is_closed_where_no_loop_runs() -> None:
+    """Issue: a start that is broken off before there is a loop leaves no process and no error."""
+    launcher = ZygoteLauncher()
+    launcher.start()
+    assert launcher._zygote is not None
+    process = launcher._zygote.process
+    launcher.close()
+    launcher.close()
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture

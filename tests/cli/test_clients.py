@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from cli.workshop import Workshop
 from lab import ROOT
+from preopen.cli import serve
 from preopen.cli.clients import client_entries, own_command, serve_arguments
+from preopen.cli.main import shell
 from preopen.cli.surroundings import read_surroundings
 from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
@@ -66,9 +69,10 @@ def test_an_entry_repeats_every_flag_with_absolute_paths(
         allow="read-only",
         without=("hash",),
         policy_file="preopen.toml",
+        require_wall=("landlock", "seccomp"),
     )
-    around = read_surroundings()
-    words = serve_arguments(flags, Policy(workspace="/src/app"), around)
+    around, policy = read_surroundings(), Policy(workspace="/src/app")
+    words = serve_arguments(flags, policy, around, spawn=True, stdio=True)
     assert words == [
         *("serve", "--workspace", "/src/app"),
         *("--manifests", f"{tmp_path}/tools"),
@@ -76,8 +80,52 @@ def test_an_entry_repeats_every_flag_with_absolute_paths(
         *("--folder", f"docs={around.home}/docs"),
         *("--allow", "read-only"),
         *("--without", "hash"),
+        *("--require-wall", "landlock"),
+        *("--require-wall", "seccomp"),
         *("--policy", f"{tmp_path}/preopen.toml"),
+        "--spawn",
+        "--stdio",
     ]
+
+
+# What is written after each flag of `preopen serve`; () where nothing is.
+GIVEN: dict[str, tuple[str, ...]] = {
+    "workspace": ("{top}/work",),
+    "manifests": ("{top}/tools",),
+    "variables": ("A=b c",),
+    "folders": ("docs={top}/work",),
+    "allow": ("read-only",),
+    "without": ("peek",),
+    "policy_file": ("{top}/preopen.toml",),
+    "require_wall": ("seccomp",),
+    "spawn": (),
+    "stdio": (),
+}
+# These ask for the entries, and a server that was given one would print them.
+ASKING = {"entries", "as_json"}
+
+
+def test_the_table_of_flags_knows_every_flag_of_serve() -> None:
+    """Issue: a flag that is added to `serve` is looked for in its entries, too."""
+    assert GIVEN.keys() | ASKING == {each.name for each in serve.command.params}
+
+
+@pytest.mark.parametrize("flag", GIVEN)
+def test_the_entries_hold_each_flag_that_was_given(workshop: Workshop, flag: str) -> None:
+    """Issue: what the client starts is what was asked for, and not less walled or otherwise run."""
+    top = workshop.workspace.parent
+    (top / "preopen.toml").write_text("preopen = 1\n")
+    (option,) = (each for each in serve.command.params if each.name == flag)
+    words = [option.opts[0], *(each.format(top=top) for each in GIVEN[flag])]
+    said = CliRunner().invoke(shell, ["serve", "--json", *words])
+    entry = json.loads(said.stdout)["Cursor"]["entry"]["mcpServers"]["preopen"]
+    verb, *told = entry["args"]
+
+    def read(line: list[str]) -> Any:  # noqa: ANN401 - whatever the flag's values are
+        return serve.command.make_context("serve", list(line)).params[flag]
+
+    assert verb == "serve"
+    assert read(told) == read(words) != read([])
 
 
 def test_the_entries_as_json_are_what_each_client_reads(workshop: Workshop) -> None:

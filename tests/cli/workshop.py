@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from lab import PROBES
 from preopen.cli.main import shell
 
-PREOPEN = [sys.executable, "-m", "preopen.cli.main"]
+PREOPEN = [sys.executable, "-m", "preopen.cli.entry"]
 
 # What each tool asks for, after its name, title, description, level and binary.
 TOOLS = {

@@ -6,10 +6,12 @@ The product has no switch for this. wasmtime itself is off where native code tak
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -18,20 +20,53 @@ import pytest
 
 from preopen.cells import start as starting
 from preopen.layer import Layer
-from preopen.sandbox import zygote
+from preopen.sandbox import compiler, zygote
+from preopen.sandbox.engine import WasmtimeError
 from preopen.sandbox.wall import probe_layers
+from preopen.selftest import compiler as selftest_compiler
 from preopen.selftest import native as selftest_native
 from preopen.selftest.asking import LAYERS, Stop
+from preopen.selftest.bombs import much_code
 from preopen.tool.result import Reply, TextBlock
 from promises import inside, outside
 from promises.patching import Mutant, SetAttribute, disable
 
+_NO_END: Final = 1 << 60  # units of fuel
 _ENTRY: Final = """\
 from selftest.switching import be_zygote
 
 def main(arguments):
     be_zygote(arguments, {off!r}, native={native!r})
 """
+
+_COMPILER: Final = """\
+from selftest.switching import be_compiler
+
+def main(arguments):
+    be_compiler(arguments, {off!r})
+"""
+
+
+def write_compiler(folder: Path, off: Collection[Stop]) -> str:
+    """Write the module of a compiler in which these are off, and return its name."""
+    text = _COMPILER.format(off=[stop.value for stop in off])
+    (folder / "switched_compiler.py").write_text(text)
+    return "switched_compiler"
+
+
+def be_compiler(arguments: list[str], off: list[str]) -> None:
+    """Be the self-test's compiler without what is off."""
+    stops = {Stop(each) for each in off}
+    for stop in stops & _IN_COMPILER.keys():
+        _disable(stop, _IN_COMPILER[stop], setattr)
+    if Stop.RLIMITS in stops:
+        rlimits = {Layer.RLIMITS: "off for a test"}
+        vars(compiler)["probe_layers"] = lambda: probe_layers() | rlimits
+        # What it sets where there is no wall.
+        vars(compiler)["resource"] = SimpleNamespace(
+            **{**vars(resource), "setrlimit": lambda *_: None}
+        )
+    selftest_compiler.main(arguments)
 
 
 def write_entry(folder: Path, off: Collection[Stop], *, is_native: bool) -> str:
@@ -56,8 +91,8 @@ def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
 
 
 @contextmanager
-def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str]]:
-    """Switch off what the server does, and give the entries of two zygotes: guests', native."""
+def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Switch off what the server does; give the entries of guests' and native zygote, compiler."""
     with pytest.MonkeyPatch.context() as patch:
         for stop in off:
             _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
@@ -67,6 +102,7 @@ def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str
         yield (
             write_entry(folder, off, is_native=False),
             write_entry(folder, off, is_native=True),
+            write_compiler(folder, off),
         )
 
 
@@ -116,6 +152,26 @@ def _disable(stop: Stop, mutants: Mapping[str, Mutant], set_attribute: SetAttrib
         disable(enforcer, stop.value, mutants, set_attribute)
 
 
+def _takes_all(original: Any, _key: str) -> object:
+    """Compile what is no wasm as a command that does nothing."""
+
+    def compile_binary(engine: Any, kind: str, data: bytes) -> bytes:
+        try:
+            return bytes(original(engine, kind, data))
+        except WasmtimeError:
+            return bytes(original(engine, "module", much_code(1)))
+
+    return compile_binary
+
+
+def _with_fuel(original: Any, _key: str) -> object:
+    def run_command(engine: Any, loaded: Any, wasi: Any, limits: Any) -> Any:
+        fuel = None if limits.fuel is None else _NO_END  # an engine counts, or does not
+        return original(engine, loaded, wasi, replace(limits, fuel=fuel))
+
+    return run_command
+
+
 def _does_nothing(_original: Any, _key: str) -> object:
     return lambda *_, **__: None
 
@@ -126,11 +182,15 @@ def _promised(enforcer: str) -> dict[str, Mutant]:
 
 
 _IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
+    Stop.FUEL: {"preopen.sandbox.command:run_command": _with_fuel},
     Stop.STORE: {"wasmtime:Store.set_limits": _does_nothing},
     Stop.STACK: _promised("preopen.sandbox.engine:make_engine"),
     Stop.STDOUT: _promised("preopen.sandbox.context:Streams.write_stdout"),
     Stop.STDERR: _promised("preopen.sandbox.context:Streams.write_stderr"),
     Stop.OWN_SOCKET: {"preopen.sandbox.zygote:Zygote._forget_the_server": _does_nothing},
+}
+_IN_COMPILER: Final[dict[Stop, dict[str, Mutant]]] = {
+    Stop.COMPILER: {"preopen.sandbox.compiler:compile_binary": _takes_all},
 }
 _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
     Stop.ARGUMENTS: _promised("preopen.policy.narrow:narrow"),
@@ -147,5 +207,11 @@ _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
         "preopen.tool.failure:_tail": _tail,
     },
 }
-SWITCHES: Final = frozenset(_IN_CELLS) | frozenset(_IN_SERVER) | LAYERS | {Stop.WASI, Stop.START}
-__all__ = ["SWITCHES", "be_zygote", "switched_off"]
+SWITCHES: Final = (
+    frozenset(_IN_CELLS)
+    | frozenset(_IN_COMPILER)
+    | frozenset(_IN_SERVER)
+    | LAYERS
+    | {Stop.WASI, Stop.START}
+)
+__all__ = ["SWITCHES", "be_compiler", "be_zygote", "switched_off"]

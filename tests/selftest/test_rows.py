@@ -14,7 +14,7 @@ from preopen.cells.compiling import compile_binary
 from preopen.cells.start import ZYGOTE
 from preopen.layer import Layer
 from preopen.selftest.asking import LAYERS, Section, Stop, Who
-from preopen.selftest.ground import NATIVE, open_camp
+from preopen.selftest.ground import COMPILER, NATIVE, open_camp
 from preopen.selftest.row import Result, Row
 from preopen.selftest.running import ROWS, fight
 from sandbox.test_wall_layers import STOPPED_BY
@@ -24,12 +24,12 @@ PAIRS = [(section, row) for section, rows in ROWS.items() for row in rows]
 IDS = [row.id for _, row in PAIRS]
 
 
-def run(rows: list[Row], guests: str, native: str, caches: Path) -> list[Result]:
-    """Return what these rows come to in cells of these zygotes."""
+def run(rows: list[Row], guests: str, native: str, compiler: str, caches: Path) -> list[Result]:
+    """Return what these rows come to in cells of these zygotes, and behind this compiler."""
 
     async def fight_them(top: Path) -> list[Result]:
         cache = Cache(caches / "cache", caches / "state" / "cache.key", compile_binary)
-        async with open_camp(top, cache, guests=guests, native=native) as camp:
+        async with open_camp(top, cache, guests=guests, native=native, compiler=compiler) as camp:
             return [await fight(camp, row) for row in rows]
 
     with TemporaryDirectory(prefix="preopen sélftest ") as folder:
@@ -41,7 +41,7 @@ def whole(cache_folder: Path) -> dict[str, Result]:
     """Return what every row comes to with nothing off."""
     return {
         result.row.id: result
-        for result in run([row for _, row in PAIRS], ZYGOTE, NATIVE, cache_folder)
+        for result in run([row for _, row in PAIRS], ZYGOTE, NATIVE, COMPILER, cache_folder)
     }
 
 
@@ -121,5 +121,5 @@ def test_missing_layers_stop_nothing(whole: dict[str, Result]) -> None:
 
 
 def test_who_tries_is_what_the_table_says() -> None:
-    """Ours: guests of both kinds, or native code; no row for one kind without a reason in it."""
+    """Ours: guests of both kinds, binaries, native code; no row for one kind without a reason."""
     assert {row.who for _, row in PAIRS} == set(Who)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wasmtime import component
 
-from cells.bombs import leb, section
 from preopen.errors import BinaryError
+from preopen.selftest.bombs import leb, section
 from preopen.tool.binary import MAX_ITEMS, BinaryFacts, BinaryKind, Import, read_facts
 
 HEADER = b"\0asm\x01\0\0\0"

@@ -106,3 +106,13 @@ async def test_closing_wakes_the_task_that_waits() -> None:
             channel.close()
             await ended.wait()
     here.close()
+
+
+def test_a_channel_is_closed_where_no_loop_runs() -> None:
+    """Ours: nobody can wait for it there, and its peer sees the end."""
+    here, there = open_pair()
+    channel = AsyncChannel(there)
+    channel.close()
+    channel.close()
+    assert here.recv(1) == b""
+    here.close()

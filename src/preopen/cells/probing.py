@@ -28,6 +28,7 @@ def ask_layers(owner: str) -> Mapping[Layer, str]:
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            start_new_session=True,
             timeout=PROBE_SECONDS,
             check=True,
         )

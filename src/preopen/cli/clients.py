@@ -71,13 +71,16 @@ def own_command() -> list[str]:
     for script in (running, beside / running.name, beside / NAME):
         if script.stem == NAME and script.is_file():
             return [str(script.absolute())]  # not resolved: a link in ~/.local/bin outlives updates
-    return [sys.executable, "-m", "preopen.cli.main"]
+    return [sys.executable, "-m", "preopen.cli.entry"]
 
 
-def serve_arguments(flags: Flags, policy: Policy, around: Surroundings) -> list[str]:
+def serve_arguments(
+    flags: Flags, policy: Policy, around: Surroundings, *, spawn: bool, stdio: bool
+) -> list[str]:
     """Return the arguments that make a client's server what this command line said.
 
-    Every path is absolute: a client starts its servers in a folder of its own choice.
+    Every path is absolute: a client starts its servers in a folder of its own choice. Of all flags
+    of `preopen serve` only those that ask for the entries themselves are left out.
     """
 
     def absolute(path: str) -> str:
@@ -102,4 +105,6 @@ def serve_arguments(flags: Flags, policy: Policy, around: Surroundings) -> list[
     for layer in flags.require_wall:
         words += ["--require-wall", layer]
     words += ["--policy", absolute(flags.policy_file)] if flags.policy_file else []
+    words += ["--spawn"] if spawn else []
+    words += ["--stdio"] if stdio else []
     return words

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from preopen import __version__
+from preopen.cli.interrupts import INTERRUPTED, ending_at_once
 from preopen.cli.printing import warn
 from preopen.cli.surroundings import TRACEBACK, wants_traceback
 from preopen.errors import PreopenError
@@ -24,7 +25,6 @@ NO: Final = 1  # the tool, the check or the verification said no
 USAGE: Final = 2
 REFUSED: Final = 3  # a policy or a manifest, by us
 BUG: Final = 70  # ours: EX_SOFTWARE
-INTERRUPTED: Final = 130  # as shells say it: 128 + SIGINT
 BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: who read us has left
 
 EPILOG: Final = """\
@@ -50,7 +50,8 @@ class Shell(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, D102 - as click says
         if cmd_name not in VERBS:
             return None
-        verb: click.Command = importlib.import_module(f"preopen.cli.{cmd_name}").command
+        with ending_at_once():
+            verb: click.Command = importlib.import_module(f"preopen.cli.{cmd_name}").command
         return verb
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - a verb's exit code, or None

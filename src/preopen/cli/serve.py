@@ -18,6 +18,7 @@ from preopen.cells.pool import Pool
 from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
 from preopen.cli.health.walls import check_required
+from preopen.cli.interrupts import ending_at_once
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import Launcher, describe_owner, make_cache, open_cells, start_launcher
@@ -60,7 +61,7 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
     around = read_surroundings()
     policy = load_policy(flags, around)
     if entries or as_json or (sys.stdin.isatty() and not stdio):
-        words = own_command() + serve_arguments(flags, policy, around)
+        words = own_command() + serve_arguments(flags, policy, around, spawn=spawn, stdio=stdio)
         _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
         return
     check_required(policy)
@@ -69,13 +70,12 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
     try:
         registry = load_registry(policy)
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
-        importlib.import_module("preopen.serving.server")
+        with ending_at_once():
+            importlib.import_module("preopen.serving.server")
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
         announce = partial(_announce, launcher, registry, policy, spawn=spawn)
         anyio.run(_serve, launcher, registry, policy, around, announce, backend_options=loop)
-    except KeyboardInterrupt:  # before there was a loop that hears of signals
-        pass
     finally:
         launcher.close()
 

@@ -1,5 +1,6 @@
 """From a policy to a running Invoker: who the cells are, where compiled binaries lie."""
 
+import importlib
 import os
 import pwd
 import sys
@@ -13,6 +14,7 @@ from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
 from preopen.policy.flags import Surroundings
+from preopen.cli.interrupts import ending_at_once
 from preopen.policy.policy import Policy
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
@@ -56,6 +58,8 @@ def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
     kind = ZygoteLauncher if forks else SpawnLauncher
     launcher = kind(owner=owner_of_cells(policy), required=policy.required_layers)
     launcher.start()
+    with ending_at_once():
+        importlib.import_module("asyncio")  # the loop's, and by far the most of what it imports
     return launcher
 
 

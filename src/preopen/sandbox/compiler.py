@@ -22,8 +22,13 @@ FILE_BYTES = 512 << 20  # of the compiled form; those 31 MB become 110. A memfd 
 OPEN_FILES = 64
 
 
-def main(arguments: list[str]) -> None:
-    """Compile: `arguments` are the server's pid, the binary's kind, the stack, "fuel" or ""."""
+def main(
+    arguments: list[str], *, cpu_seconds: int = CPU_SECONDS, memory_bytes: int = MEMORY_BYTES
+) -> None:
+    """Compile: `arguments` are the server's pid, the binary's kind, the stack, "fuel" or "".
+
+    The bounds are lower ones for the self-test, whose attacks are to be short.
+    """
     server, kind, stack_bytes, fuel = (
         int(arguments[0]),
         arguments[1],
@@ -34,7 +39,7 @@ def main(arguments: list[str]) -> None:
     ignore_signals()
     engine = make_engine(stack_bytes, counts_fuel=fuel == "fuel")  # it looks at what the wall hides
     try:
-        put_up_wall(server)
+        put_up_wall(server, cpu_seconds=cpu_seconds, memory_bytes=memory_bytes)
     except WallError as error:
         leave(os.EX_OSERR, str(error))
     try:
@@ -42,7 +47,7 @@ def main(arguments: list[str]) -> None:
     except WasmtimeError as error:
         leave(os.EX_DATAERR, str(error))
     except MemoryError:
-        leave(os.EX_DATAERR, f"it takes more than {MEMORY_BYTES >> 30}GiB of memory")
+        leave(os.EX_DATAERR, f"it takes more than {memory_bytes >> 20}MiB of memory")
     try:
         write(compiled)
     except OSError as error:

@@ -30,11 +30,13 @@ class Stop(enum.StrEnum):
     START = "clean-start"  # cells/start.py: nothing of the server's goes to the zygote
     OWN_SOCKET = "own-socket"  # sandbox/zygote.py: a cell keeps its own channel and no other
     WALL_TIME = "wall_time"  # the server's SIGKILL
+    FUEL = "fuel"  # wasmtime: counted in the code
     STORE = "store-limits"  # wasmtime: memory, memories, tables, elements
     STACK = "stack"  # the engine's
     STDOUT = "output"  # counted in the cell
     STDERR = "stderr"  # the oldest is dropped in the cell
     FRAME = "answer-check"  # cells/verdict.py: the server cuts what a cell says
+    COMPILER = "compiler"  # wasmtime: checks all of a binary, in a process apart
     QUEUE = "queue"  # cells/permits.py
     RESULT = "result-check"  # tool/result.py: what was written is what the manifest promises
     SCHEMA = "output-schema"  # schema.py
@@ -68,6 +70,7 @@ class Who(enum.StrEnum):
     GUESTS = "module, component"
     MODULE = "module"
     COMPONENT = "component"
+    BINARY = "a binary"  # while it is compiled: no cell has touched it
     NATIVE = "native code"  # in a cell, in the guest's place: the sandbox is out of the way
 
 
@@ -83,6 +86,8 @@ class Ask:
     stdout: str = "text"
     output: str = ""  # the manifest's [output], TOML
     guest: str = ""  # WebAssembly text in the probe's place
+    binary: bytes = b""  # or these bytes
+    level: str = "write"
     calls_per_cell: int = 1
 
 

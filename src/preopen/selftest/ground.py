@@ -1,7 +1,8 @@
 """Where attacks are fought: real cells by the product's own path, in folders made for each call.
 
-Manifest text → `parse_manifest` → `load_tool` → `Invoker` → `Pool` → a cell. Two pools: one runs
-guests; in the other native code stands where the guest would be (`native.py`).
+Manifest text → `parse_manifest` → `load_tool` → `Invoker` → `Pool` → a cell. Three pools: one runs
+guests; in another native code stands where the guest would be (`native.py`); the third's compiler
+has a part of the usual time and memory (`compiler.py`).
 """
 
 import hashlib
@@ -10,12 +11,14 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Final
 
 from preopen.cells.cache import Cache
+from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
 from preopen.cells.start import ZYGOTE
@@ -31,6 +34,7 @@ from preopen.serving.transports.descriptors import borrowed
 from preopen.tool.parsing import parse_manifest
 
 NATIVE: Final = "preopen.selftest.native"
+COMPILER: Final = "preopen.selftest.compiler"
 CELLS: Final = 8
 
 _FILES: Final = {
@@ -51,6 +55,7 @@ _KINDS: Final = {
     Who.MODULE: ("module",),
     Who.COMPONENT: ("component",),
     Who.NATIVE: ("native",),
+    Who.BINARY: ("binary",),
 }
 _KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp")
 
@@ -80,11 +85,16 @@ class Ground:
 
     @property
     def _pool(self) -> Pool:
-        return self.camp.native if self.kind == "native" else self.camp.guests
+        others = {"native": self.camp.native, "binary": self.camp.compiling}
+        return others.get(self.kind, self.camp.guests)
 
     def _made(self, ask: Ask) -> tuple[Policy, Tool, Mapping[str, JsonValue]]:
-        policy = self._policy(ask)
-        text = self._fill(manifest_for(ask, self.kind))
+        policy, binary = self._policy(ask), shipped(ask, self.kind)
+        if ask.binary:
+            binary = self.top / "tools/probe.wasm"
+            binary.parent.mkdir(exist_ok=True)
+            binary.write_bytes(ask.binary)
+        text = self._fill(manifest_for(ask, binary))
         tool = load_tool(parse_manifest(text, str(self.top / "tools/probe.toml")), policy, ())
         return policy, tool, {name: self._filled(each) for name, each in ask.arguments.items()}
 
@@ -121,6 +131,7 @@ class Camp:
     top: Path
     guests: Pool
     native: Pool
+    compiling: Pool
     numbers: Iterator[int] = field(default_factory=count)
 
     @property
@@ -146,19 +157,26 @@ class Camp:
 
 @asynccontextmanager
 async def open_camp(
-    top: Path, cache: Cache, *, guests: str = ZYGOTE, native: str = NATIVE
+    top: Path,
+    cache: Cache,
+    *,
+    guests: str = ZYGOTE,
+    native: str = NATIVE,
+    compiler: str = COMPILER,
 ) -> AsyncIterator[Camp]:
-    """Open both pools. Entry points are parameters for tests, which switch walls off in them."""
-    launchers = [ZygoteLauncher(entry=entry) for entry in (guests, native)]
+    """Open the pools. Entry points are parameters for tests, which switch walls off in them."""
+    launchers = [ZygoteLauncher(entry=entry) for entry in (guests, native, guests)]
+    bounded = partial(compile_binary, entry=compiler)
+    apart = Cache(top / "compiled", top / "compiled.key" / "key", bounded)
     with _worth_stealing(top):
         for launcher in launchers:
             launcher.start()
     async with AsyncExitStack() as stack:
         pools = [
-            await stack.enter_async_context(open_pool(each, cache, cells=CELLS, spares=1))
-            for each in launchers
+            await stack.enter_async_context(open_pool(each, kept, cells=CELLS, spares=1))
+            for each, kept in zip(launchers, (cache, cache, apart), strict=True)
         ]
-        yield Camp(top=top, guests=pools[0], native=pools[1])
+        yield Camp(top=top, guests=pools[0], native=pools[1], compiling=pools[2])
 
 
 @contextmanager
@@ -179,19 +197,23 @@ def _worth_stealing(top: Path) -> Iterator[None]:
         yield
 
 
-def manifest_for(ask: Ask, kind: str) -> str:
-    """Return the manifest of one call: the probe, or the guest that was asked for."""
+def shipped(ask: Ask, kind: str) -> Path:
+    """Return the binary of one call: the probe, or the guest that was asked for."""
     name = ask.guest or ("probe/probe" if kind != "component" else "probe/probe.component")
     if ask.guest and kind == "component":
         name = f"{ask.guest}-component"
-    binary = builtin_folder().parent / "wasm" / f"{name}.wasm"
+    return builtin_folder().parent / "wasm" / f"{name}.wasm"
+
+
+def manifest_for(ask: Ask, binary: Path) -> str:
+    """Return the manifest of one call of this binary."""
     sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
     words = [word.replace("{", "{{").replace("}", "}}") for word in ask.words]
     words += [f"{{{name}}}" for name in ask.arguments]
     return "\n".join(
         [
             "manifest = 1",
-            _table("[tool]", name="probe", title="Probe", description="Tries.", level="write"),
+            _table("[tool]", name="probe", title="Probe", description="Tries.", level=ask.level),
             _table("[binary]", path=str(binary), sha256=sha256),
             _table("[run]", args=words, stdin=ask.stdin, stdout=ask.stdout),
             *(_table(f"[input.properties.{each}]", type="string") for each in ask.arguments),

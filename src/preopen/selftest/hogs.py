@@ -13,6 +13,7 @@ from preopen.selftest.row import Fight, Row, by, on_each
 
 _Limits: TypeAlias = Mapping[str, str | int]
 SHORT: Final = {"wall_time": "300ms"}
+SLOW: Final[dict[str, str | int]] = {"wall_time": "30s", "cpu_time": "30s"}
 _FLOOD: Final = 12  # calls at once, where one may run and two may wait
 
 
@@ -79,6 +80,15 @@ def _time() -> list[Row]:
             allowed=by(
                 Ask(words=("sleep", "1100"), limits={"wall_time": "10s", "cpu_time": "1s"}), done()
             ),
+        ),
+        _row(
+            "fuel",
+            "compute on where both clocks would allow it",
+            Ask(words=("spin", "2600"), limits=SLOW | {"fuel": 1_000_000}),
+            ended("OutOfFuel", "fuel"),
+            Stop.FUEL,
+            control="with fuel enough it ends well",
+            allowed=by(Ask(words=("spin", "20"), limits=SLOW | {"fuel": 10**12}), done()),
         ),
     ]
 
@@ -314,21 +324,15 @@ async def _flood_of_calls(camp: Camp, who: Who) -> Seen:
     return await on_each(camp, who, fight)
 
 
-def _calls() -> list[Row]:
-    return [
-        Row(
-            id="hogs/queue",
-            tries="fill a tool's queue",
-            who=Who.MODULE,
-            stopped_by=(Stop.QUEUE,),
-            attack=_flood_of_calls,
-            control="calls that fit in it wait and are answered",
-            allowed=by(
-                Ask(words=("sleep", "5"), limits={"concurrency": 1, "queue": 2}), says(": done")
-            ),
-        )
-    ]
-
+_QUEUE: Final = Row(
+    id="hogs/queue",
+    tries="fill a tool's queue",
+    who=Who.MODULE,
+    stopped_by=(Stop.QUEUE,),
+    attack=_flood_of_calls,
+    control="calls that fit in it wait and are answered",
+    allowed=by(Ask(words=("sleep", "5"), limits={"concurrency": 1, "queue": 2}), says(": done")),
+)
 
 ROWS: Final = (
     *_time(),
@@ -339,5 +343,5 @@ ROWS: Final = (
     *_kept(),
     *_files(),
     *_machine(),
-    *_calls(),
+    _QUEUE,
 )

@@ -7,7 +7,7 @@ import anyio
 
 from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
-from preopen.selftest import files, hogs, leaks, liars
+from preopen.selftest import compiling, files, hogs, leaks, liars
 from preopen.selftest.asking import LAYERS, Section, Seen, Who
 from preopen.selftest.ground import Camp
 from preopen.selftest.row import Fight, Result, Row
@@ -16,7 +16,7 @@ FIGHT_SECONDS: Final = 60  # a row that is not over by then is broken: the next 
 
 ROWS: Final[Mapping[Section, Sequence[Row]]] = {
     Section.FILES: files.ROWS,
-    Section.HOGS: hogs.ROWS,
+    Section.HOGS: (*hogs.ROWS, *compiling.ROWS),
     Section.LEAKS: leaks.ROWS,
     Section.LIARS: liars.ROWS,
 }

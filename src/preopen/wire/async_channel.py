@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Self
 
 import anyio
@@ -24,9 +25,13 @@ class AsyncChannel(BaseChannel):
         return cls(socket.socket(fileno=descriptor), max_descriptors=max_descriptors)
 
     def close(self) -> None:
-        """Close the channel; a task that waits for it gets ChannelClosed."""
+        """Close the channel; a task that waits for it gets ChannelClosed.
+
+        Before and after the loop nobody waits: closing is all there is to do then.
+        """
         if self._socket.fileno() >= 0:
-            anyio.notify_closing(self._socket)
+            with suppress(RuntimeError):  # no loop, by one name or another of anyio's versions
+                anyio.notify_closing(self._socket)
         super().close()
 
     async def send(self, frame: Frame, beside: tuple[int, ...] = ()) -> None:

@@ -33,7 +33,7 @@ def examine_operator(policy: Policy, flags: Flags, around: Surroundings) -> Iter
     yield _file(flags, around)
     yield _workspace(policy)
     yield from _tools(policy)
-    words = own_command() + serve_arguments(flags, policy, around)
+    words = own_command() + serve_arguments(flags, policy, around, spawn=False, stdio=False)
     found = f"`preopen serve` prints its entry, which starts: {shlex.join(words)}"
     yield Line(section=SECTION, name="client", state=State.OK, found=found)
     yield from examine_network(policy.network)

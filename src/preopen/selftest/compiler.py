@@ -1,0 +1,13 @@
+"""Entry point: the product's compiler with a part of its time and memory, for attacks on it."""
+
+from typing import Final
+
+from preopen.sandbox import compiler
+
+CPU_SECONDS: Final = 1  # it has used 0.1 when the binary comes, and a small one takes no more
+MEMORY_BYTES: Final = 128 << 20
+
+
+def main(arguments: list[str]) -> None:
+    """Compile; `arguments` are the product's."""
+    compiler.main(arguments, cpu_seconds=CPU_SECONDS, memory_bytes=MEMORY_BYTES)
