@@ -39,6 +39,8 @@ NEVER = {
     "fd20:ce::254": "metadata",
     "fd00:c1::a9fe:a9fe": "metadata",
     "fd00:42::42": "metadata",
+    "fd00:100::100:200": "metadata",
+    "fd00:a9fe:a9fe::1": "metadata",
     "169.254.0.0": "link-local",
     "169.254.255.255": "link-local",
     "fe80::1": "link-local",

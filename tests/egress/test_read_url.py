@@ -60,7 +60,16 @@ BAD_URLS = (
     ),
     *("https://@a.b/", "https://a.b@c.d\\e", "https://a.b:0/", "https://a.b:65536", "https://a b/"),
     *("https://a.b/\n", "https://a.b/\t", "ht\ntps://a.b", "https://a\x00.b", "https://a.b/\x80"),
-    *("https://a.b/%", "https://a.b/%zz", "https://a.b/?%z", "https://a.b/\ud800", "https://[::1"),
+    *(
+        "https://a.b/%",
+        "https://a.b/%zz",
+        "https://a.b/?%z",
+        "https://a.b/\ud800",
+        "https://a.b/?\t",
+        "https://a.b/?q\r\nX:",
+        "https://a.b?\x9f",
+        "https://[::1",
+    ),
     *("https://a.b/" + "x" * MAX_PATH, "https://" + "a" * 20000, "https://a.b/" + "\u00e9" * 1366),
 )
 

@@ -71,7 +71,14 @@ rules = st.builds(
 @st.composite
 def near(draw: st.DrawFn, rule: EgressRule) -> Target:
     """Draw a request of which most parts are in the rule: a free one is nearly always outside."""
+    every = replace(rule, scheme="http", ports=(80, 80), path="/", methods=("*",))
+    hosts = [
+        host
+        for host in HOSTS
+        if matches(every, Target(method="GET", scheme="http", host=host, port=80))
+    ]
     fits: dict[str, Any] = {
+        "host": draw(st.sampled_from(hosts or HOSTS)),
         "scheme": rule.scheme,
         "port": draw(st.sampled_from(rule.ports)),
         "path": rule.path,
@@ -85,9 +92,10 @@ def near(draw: st.DrawFn, rule: EgressRule) -> Target:
 
 @st.composite
 def alike(draw: st.DrawFn, rule: EgressRule) -> EgressRule:
-    """Draw a rule that shares scheme and some ports with another."""
-    ports = min(draw(st.sampled_from(PORTS)), rule.ports[1]), rule.ports[1]
-    return replace(draw(rules), scheme=rule.scheme, ports=ports)
+    """Draw a rule that differs from another in some parts: two drawn alone share nothing."""
+    other = draw(rules)
+    parts = draw(st.sets(st.sampled_from(("host", "ports", "path", "methods", "scheme"))))
+    return replace(rule, private=other.private, **{part: getattr(other, part) for part in parts})
 
 
 @examples(500)
@@ -133,6 +141,9 @@ def test_a_rule_has_all_of_itself_in_common_with_itself(rule: EgressRule) -> Non
         ("https://a.example", "https://b.example", None),
         ("https://xa.example", "https://*.a.example", None),
         ("https://10.0.0.0/8", "https://10.1.0.0/16", "https://10.1.0.0/16"),
+        ("https://10.0.0.0/8", "https://10.0.0.0/16", "https://10.0.0.0/16"),
+        ("https://10.0.0.0/8", "https://10.0.0.0", "https://10.0.0.0"),
+        ("https://[fd00::]/8", "https://[fd00::]/64", "https://[fd00::]/64"),
         ("https://10.0.0.0/8", "https://11.0.0.0/8", None),
         ("https://0.0.0.0/0", "https://[::]/0", None),
         ("https://0.0.0.0/0", "https://*.a.example", None),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from preopen.egress.rule import Credential, HostKind, HostPattern
@@ -292,6 +294,15 @@ def test_a_rule_granted_lets_the_request_through(rule: str, url: str) -> None:
 def test_a_rule_withheld_stops_the_request(rule: str, url: str) -> None:
     """Design §10: and nothing that only looks like it."""
     assert not matches(parse_rule(rule, methods=["*"]), read_url(url))
+
+
+def test_a_pattern_of_subdomains_matches_no_address_however_it_was_made() -> None:
+    """Ours: `parse_rule` reads no such text, but a pattern is a value that anyone can make."""
+    pattern = HostPattern(kind=BELOW, text="0.0.1")
+    rule = replace(parse_rule("https://*"), host=pattern)
+
+    assert not matches(rule, read_url("https://10.0.0.1"))
+    assert matches(replace(rule, host=HostPattern(kind=ANY)), read_url("https://10.0.0.1"))
 
 
 def test_a_rule_lets_its_methods_through_and_no_others() -> None:

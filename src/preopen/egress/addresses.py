@@ -38,6 +38,8 @@ _SPECIAL: Final[tuple[_Row, ...]] = tuple(
         ("fd20:ce::254/128", _METADATA),  # Google
         ("fd00:c1::a9fe:a9fe/128", _METADATA),  # Oracle
         ("fd00:42::42/128", _METADATA),  # Scaleway
+        ("fd00:100::100:200/128", _METADATA),  # Alibaba
+        ("fd00:a9fe:a9fe::1/128", _METADATA),  # Akamai (Linode)
         ("0.0.0.0/32", "the unspecified address"),
         ("0.0.0.0/8", _RESERVED),
         ("10.0.0.0/8", _PRIVATE),

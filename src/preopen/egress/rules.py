@@ -98,7 +98,7 @@ def _split_scheme(text: str) -> tuple[str, str]:
     if not mark:
         better = "https://" + re.sub(r"^(?:https?:)?/*", "", text)
         raise ValueError(f"{shown(text)} has no scheme; write {shown(better)}")
-    folded = scheme.lower() if scheme.isascii() else ""
+    folded = scheme.lower()
     if folded not in DEFAULT_PORTS:
         better = f"https://{rest}"
         raise ValueError(
