@@ -33,9 +33,13 @@ class Terms:
 
 @dataclass(slots=True)
 class Passage:
-    """What became of one request, as far as it went. `result` is "" while it goes on."""
+    """What became of one request, as far as it went. `result` is "" while it goes on.
+
+    `limit` is the manifest's key that ended it, or "".
+    """
 
     result: str = ""
+    limit: str = ""
     address: str = ""
     request_bytes: int = 0
     response_bytes: int = 0
@@ -126,6 +130,7 @@ class _Exchange:
             await self._fail(failure)
         except GuestLost as lost:
             self._passage.result = f"the guest: {lost.reason}"
+            self._passage.limit = lost.limit
             self._guest.abort()
 
     async def _body(self, group: anyio.abc.TaskGroup) -> AsyncGenerator[bytes, None]:
@@ -181,6 +186,7 @@ class _Exchange:
         return self._masking.text(answer.reason), masked
 
     async def _fail(self, failure: Failure) -> None:
+        self._passage.limit = failure.limit
         if self._guest.answered:
             self._passage.result = f"cut: {failure.error}"
             return self._guest.abort()
@@ -204,4 +210,5 @@ class _Exchange:
 
 
 def _too_long(most: int) -> Failure:
-    return Failure("http_response_body_size", f"the answer has more than response_bytes = {most}")
+    details = f"the answer has more than response_bytes = {most}"
+    return Failure("http_response_body_size", details, limit="response_bytes")
