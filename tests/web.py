@@ -103,8 +103,17 @@ async def serving(
     chunked: bool = False,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Web]:
-    """Serve on a free port of loopback, by TLS where a context is given."""
+    """Serve on a free port of loopback, by TLS where a context is given.
+
+    What the body raises comes out as it is, without the group of a task group around it.
+    """
+    failure: Exception | None = None
     scheme = "https" if tls else "http"
     web = Web(answer=answer, before=before, chunked=chunked, scheme=scheme)
     async with far(web.handle, tls) as web.port:
-        yield web
+        try:
+            yield web
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failure = error
+    if failure is not None:
+        raise failure

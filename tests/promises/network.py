@@ -23,10 +23,8 @@ from preopen.serving.attending import make_gateway
 from preopen.serving.invocation import Answer, Invoker
 from promises.harness import Guest, call, invoke, manifest, offer, said, table
 
-SECRET = "correct-horse-battery-staple"
-PUBLIC = (
-    "93.184.215.14"  # the address gate lets it pass; `on_loopback` keeps what is sent to it here
-)
+SECRET = "correct-horse-battery-staple"  # noqa: S105 - what is looked for
+PUBLIC = "93.184.215.14"  # the address gate lets it pass, and `on_loopback` sends it nothing
 
 
 def courier() -> Guest:
@@ -73,12 +71,12 @@ def operator(
     secrets: Mapping[str, Mapping[str, str]] | None = None,
     environ: Mapping[str, str] | None = None,
     max_level: str = "write",
-    **egress: JsonValue,
+    egress: Mapping[str, JsonValue] | None = None,
 ) -> Policy:
     """Return what `preopen.toml` says that opens these."""
     top = {"preopen": 1, "workspace": str(folder), "max_level": max_level}
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in top.items())
-    text += table("egress", private=list(private), hosts=list(hosts), **egress)
+    text += table("egress", private=list(private), hosts=list(hosts), **(egress or {}))
     text += "".join(table(f"secrets.{n}", **where) for n, where in (secrets or {}).items())
     file = folder.parent / "preopen.toml"
     file.write_text(text)

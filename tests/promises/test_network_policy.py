@@ -14,7 +14,7 @@ from preopen.cells.pool import Pool
 from preopen.errors import ManifestError, PolicyError
 from preopen.policy.policy import Policy
 from preopen.serving.server import receipt_to_json
-from promises.network import PUBLIC, SECRET, asking, lines, on_loopback, operator, sent, sent_to
+from promises.network import PUBLIC, SECRET, asking, on_loopback, operator, sent, sent_to
 from web import Web, serving
 
 pytestmark = pytest.mark.anyio
@@ -25,10 +25,10 @@ keeps = pytest.mark.keeps
 async def test_host_that_the_operator_lists_is_reached(pool: Pool, tree: Path) -> None:
     """Design §6: the ceiling of every manifest's egress, and what `${egress}` stands for."""
     async with serving() as web:
-        host = f"http://docs.example:{web.port}"
+        host = f"http://docs.a.example:{web.port}"
         policy = operator(tree, hosts=[host])
         with on_loopback():
-            for allow in ("http://*.example:1..65535", host, "${egress}"):
+            for allow in ("http://*.a.example:1..65535", host, "${egress}"):
                 text = asking("get", f"{host}/{len(web.arrived)}", allow=allow)
                 answer = await sent_to(PUBLIC, pool, policy, text)
 
@@ -36,14 +36,16 @@ async def test_host_that_the_operator_lists_is_reached(pool: Pool, tree: Path) -
     assert [(PUBLIC, "200")] == [(r.address, r.result) for r in answer.receipt.requests]
 
 
-@pytest.mark.parametrize("hosts", [[], ["http://docs.example"], ["http://docs.example:1..65535/a"]])
+@pytest.mark.parametrize(
+    "hosts", [[], ["http://docs.a.example"], ["http://docs.a.example:1..65535/a"]]
+)
 @keeps("policy:egress.hosts", "withheld")
 async def test_host_that_the_operator_does_not_list_is_not_reached(
     pool: Pool, tree: Path, hosts: list[str]
 ) -> None:
     """Design §5: the tool is offered; its request is a Denial, with the line to add."""
     async with serving() as web:
-        host = f"http://docs.example:{web.port}"
+        host = f"http://docs.a.example:{web.port}"
         with on_loopback():
             text = asking("get", f"{host}/b", allow=host)
             answer = await sent_to(PUBLIC, pool, operator(tree, hosts=hosts), text)
@@ -92,7 +94,9 @@ async def test_address_behind_a_name_is_judged_as_well(
     assert [True] == [f"intranet.example leads to {address}, " in reason for reason in reasons]
 
 
-@pytest.mark.parametrize("written", ["http://10.0.0.0/8", "http://*.example", "http://a.example/x"])
+@pytest.mark.parametrize(
+    "written", ["http://10.0.0.0/8", "http://*.a.example", "http://a.example/x"]
+)
 @keeps("policy:egress.private", "withheld")
 async def test_line_of_private_names_one_host_and_one_port(tree: Path, written: str) -> None:
     """Design §6: exact hosts and ports; a block would open what nobody thought of."""
@@ -120,7 +124,7 @@ async def test_server_of_the_operator_s_own_authority_is_trusted(pool: Pool, tre
     authority, context = certified()
     async with serving(tls=context) as web:
         ca_file = file_of(authority, tree)
-        policy = operator(tree, private=[web.origin], ca_file=ca_file)
+        policy = operator(tree, private=[web.origin], egress={"ca_file": ca_file})
         await sent(pool, policy, asking("get", f"{web.origin}/x", allow=web.origin))
 
     assert ["/x"] == web.targets
@@ -135,18 +139,18 @@ async def test_server_that_nobody_trusted_vouches_for_gets_no_request(
     _, context = certified()
     named = {"ca_file": file_of(trustme.CA(), tree)} if ca_file == "another" else {}
     async with serving(tls=context) as web:
-        policy = operator(tree, private=[web.origin], **named)
+        policy = operator(tree, private=[web.origin], egress=named)
         answer = await sent(pool, policy, asking("get", f"{web.origin}/x", allow=web.origin))
 
     assert [] == web.targets
     assert ["tls_certificate_error"] == [request.result for request in answer.receipt.requests]
 
 
-async def recorded(pool: Pool, folder: Path, **egress: bool) -> tuple[list[str], str]:
+async def recorded(pool: Pool, folder: Path, egress: dict[str, bool]) -> tuple[list[str], str]:
     """Return the paths in the receipt of two requests, one denied, and the receipt as sent."""
     async with serving() as web:
         urls = [f"{web.origin}/sword?fish=1", f"{web.origin}/out/swordfish"]
-        policy = operator(folder, private=[web.origin], **egress)
+        policy = operator(folder, private=[web.origin], egress=egress)
         text = asking("get", *urls, allow=f"{web.origin}/sword")
         answer = await sent(pool, policy, text)
     assert ["/sword?fish=1"] == web.targets
@@ -157,7 +161,7 @@ async def recorded(pool: Pool, folder: Path, **egress: bool) -> tuple[list[str],
 @keeps("policy:egress.record_paths", "granted")
 async def test_paths_are_recorded_where_the_operator_says_so(pool: Pool, tree: Path) -> None:
     """Issue: `record_paths`: a receipt that names each request's path and query."""
-    paths, receipt = await recorded(pool, tree, record_paths=True)
+    paths, receipt = await recorded(pool, tree, {"record_paths": True})
 
     assert ["/sword?fish=1", "/out/swordfish"] == paths
     assert "/out/swordfish" in receipt
@@ -169,15 +173,15 @@ async def test_paths_are_recorded_nowhere_by_default(
     pool: Pool, tree: Path, egress: dict[str, bool]
 ) -> None:
     """Issue: a path may hold a secret, so a receipt names host and port alone."""
-    paths, receipt = await recorded(pool, tree, **egress)
+    paths, receipt = await recorded(pool, tree, egress)
 
     assert ["", ""] == paths
     assert "fish" not in receipt
 
 
-async def logged_in(pool: Pool, policy: Policy, web: Web, secret: str = "EXAMPLE") -> list[str]:
+async def logged_in(pool: Pool, policy: Policy, web: Web, name: str = "EXAMPLE") -> list[str]:
     """Return the credentials with which a tool came to the server, whatever became of its call."""
-    login = {"header": "X-Key", "secret": secret}
+    login = {"header": "X-Key", "secret": name}
     with suppress(ManifestError):
         await sent(pool, policy, asking("get", web.origin, allow=web.origin, credential=login))
     return [value for each in web.arrived for value in (each.values("X-Key") or ["nothing"])]
@@ -201,10 +205,10 @@ async def test_variable_that_the_operator_made_no_secret_of_is_none(pool: Pool, 
     """Design §6: a manifest names secrets of the operator's, never a variable of the server's."""
     async with serving() as web:
         policy = having(tree, web, environment="TOKEN")
-        assert [] == await logged_in(pool, policy, web, secret="OTHER")  # noqa: S106 - its name
+        assert [] == await logged_in(pool, policy, web, name="OTHER")
 
 
-def written(folder: Path, value: str, mode: int = 0o600) -> str:
+def token_file(folder: Path, value: str, mode: int = 0o600) -> str:
     """Write a secret into a file of this mode, beside the workspace."""
     file = folder.parent / "token"
     file.write_text(f"{value}\n")
@@ -216,7 +220,7 @@ def written(folder: Path, value: str, mode: int = 0o600) -> str:
 async def test_secret_is_read_from_the_file(pool: Pool, tree: Path) -> None:
     """Design §6: `{ file = "…" }`, mode 0600; the line end at its end is none of it."""
     async with serving() as web:
-        policy = having(tree, web, file=written(tree, SECRET))
+        policy = having(tree, web, file=token_file(tree, SECRET))
         assert [SECRET] == await logged_in(pool, policy, web)
 
 
@@ -225,7 +229,7 @@ async def test_secret_is_read_from_the_file(pool: Pool, tree: Path) -> None:
 async def test_file_that_others_may_read_holds_no_secret(pool: Pool, tree: Path, mode: int) -> None:
     """Design §6: mode 0600, or the tool is refused."""
     async with serving() as web:
-        policy = having(tree, web, file=written(tree, SECRET, mode))
+        policy = having(tree, web, file=token_file(tree, SECRET, mode))
         assert [] == await logged_in(pool, policy, web)
 
 
@@ -233,14 +237,13 @@ async def test_file_that_others_may_read_holds_no_secret(pool: Pool, tree: Path,
 async def test_secret_that_could_not_be_masked_is_not_sent(pool: Pool, tree: Path) -> None:
     """Ours: below 8 characters the tool is refused; were it offered, its request is denied."""
     async with serving() as web:
-        policy = having(tree, web, file=written(tree, "short"))
+        policy = having(tree, web, file=token_file(tree, "short"))
         assert [] == await logged_in(pool, policy, web)
 
 
 @pytest.fixture
 def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
-    """Install a library of that name, which keeps its entries here: it is an extra, and unlocked
-    only where a person sits."""
+    """Install a library of that name, for it is an extra, and unlocked where a person sits."""
     entries = {("tracker", "me"): SECRET}
     library = ModuleType("keyring")
     vars(library)["get_password"] = lambda service, user: entries.get((service, user))
