@@ -27,13 +27,18 @@ class Arrived:
         return [value for each, value in self.headers if each == name.lower()]
 
 
+def none(_arrived: Arrived) -> tuple[str, ...]:
+    """Add no header to an answer."""
+    return ()
+
+
 async def at_once(_arrived: Arrived) -> None:
     """Wait for nothing before an answer."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Web:
-    """One server: `arrived` grows; `answer` makes each body, after `before` has returned.
+    """One server: `arrived` grows; `answer` and `headers` make what is said, after `before`.
 
     A body that is `chunked` does not say its length ahead.
     """
@@ -42,6 +47,7 @@ class Web:
     port: int = 0
     chunked: bool = False
     answer: Callable[[Arrived], bytes] = lambda _arrived: b"hello"
+    headers: Callable[[Arrived], tuple[str, ...]] = none
     before: Callable[[Arrived], Awaitable[None]] = at_once
     arrived: list[Arrived] = field(default_factory=list)
 
@@ -80,7 +86,7 @@ class Web:
                 arrived.whole = True
         await self.before(arrived)
         body = self.answer(arrived)
-        await stream.send(_chunked(body) if self.chunked else plain(body))
+        await stream.send(_chunked(body) if self.chunked else plain(body, *self.headers(arrived)))
 
 
 def _chunked(body: bytes) -> bytes:
@@ -99,6 +105,7 @@ async def _piece(stream: ByteStream) -> bytes:
 async def serving(
     answer: Callable[[Arrived], bytes] = lambda _arrived: b"hello",
     *,
+    headers: Callable[[Arrived], tuple[str, ...]] = none,
     before: Callable[[Arrived], Awaitable[None]] = at_once,
     chunked: bool = False,
     tls: ssl.SSLContext | None = None,
@@ -109,7 +116,7 @@ async def serving(
     """
     failure: Exception | None = None
     scheme = "https" if tls else "http"
-    web = Web(answer=answer, before=before, chunked=chunked, scheme=scheme)
+    web = Web(answer=answer, headers=headers, before=before, chunked=chunked, scheme=scheme)
     async with far(web.handle, tls) as web.port:
         try:
             yield web

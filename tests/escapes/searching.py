@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from preopen.sandbox import cell
+from preopen.sandbox import cell, netns
 from preopen.sandbox.http_gate import HttpGate
 from sandbox.telling import MARKERS, telling_entry
 
@@ -63,7 +63,7 @@ class Search:
 def searching_entry(folder: Path) -> Callable[[list[str]], None]:
     """Return the entry point; a cell reports to `cells` in the folder, and on SIGUSR1 it tells."""
     main = telling_entry(folder)
-    open_listener, ask = cell.open_listener, HttpGate._ask
+    open_listener, ask = netns.open_listener, HttpGate._ask
     searches: list[Search] = []
 
     def prepare_and_listen() -> int:

@@ -51,6 +51,11 @@ def echo(arrived: Arrived) -> bytes:
     return "|".join(parts).encode()
 
 
+def echo_in_header(arrived: Arrived) -> tuple[str, ...]:
+    """Repeat a login in a header."""
+    return (f"X-You-Sent: {' '.join(arrived.values('Authorization'))}",)
+
+
 @asynccontextmanager
 async def searched(cache: Path, folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Pool]:
     """Open a pool whose networked cells look for the secret in themselves."""
@@ -117,7 +122,10 @@ async def test_secret_is_with_its_server_and_nowhere_else(
 
     The second ask comes when the first answer, an echo, has been read: whatever came is there.
     """
-    async with serving(echo) as web, searched(cache_folder, tmp_path, monkeypatch) as pool:
+    async with (
+        serving(echo, headers=echo_in_header) as web,
+        searched(cache_folder, tmp_path, monkeypatch) as pool,
+    ):
         policy = with_secret(tree, web)
         shown, answer = await login(
             pool, policy, web, ["get", f"{web.origin}/1", f"{web.origin}/2"]
@@ -173,3 +181,11 @@ async def test_login_that_fails_says_nothing_of_its_secret(
     for text in (shown, heard()):
         assert [] == [each for each in (SECRET, *HALVES) if each in text]
     assert [{"secret": False, "control": True}] == told_by_cells(tmp_path)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("name", ["httpcore2.http11", "httpcore2.http2", "h2", "hpack.hpack"])
+def test_library_that_logs_headers_is_silent_whatever_the_log_takes(name: str) -> None:
+    """Issue: in no log line; hpack writes each field that it sends, httpcore2 each that it gets."""
+    assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("preopen").isEnabledFor(logging.DEBUG)
