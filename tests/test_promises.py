@@ -22,6 +22,7 @@ from promises.patching import find
 ROOT: Final = Path(__file__).resolve().parent.parent
 IN_CELL: Final = "preopen.sandbox."
 
+_ADDRESSES: Final = ("preopen.egress.addresses:forbidden",)
 _ARGS: Final = (
     "preopen.tool.template:_argv",
     "preopen.tool.template:_refuse_option",
@@ -32,7 +33,7 @@ _CEILING: Final = ("preopen.policy.ceilings:limit",)
 _EXPORT: Final = ("preopen.tool.parsing:_check_run", "preopen.policy.decide:_check_interface")
 _GIVE: Final = ("preopen.policy.decide:_give",)
 _LEVEL: Final = ("preopen.policy.levels:check_level",)
-_NETWORK: Final = ("preopen.policy.decide:_refuse_egress",)
+_MATCHES: Final = ("preopen.egress.rules:matches",)
 _OPENED: Final = ("preopen.policy.levels:_is_opened",)
 _PERMITS: Final = ("preopen.cells.permits:Permits._may_start",)
 _RLIMITS: Final = ("preopen.sandbox.rlimits:limits_for",)
@@ -71,13 +72,26 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
         "preopen.policy.narrow:narrow",
         "preopen.sandbox.landlock:restrict_self",
     ),
-    "egress[].allow": _NETWORK,
-    "egress[].methods": _NETWORK,
-    "egress[].narrow_to": _NETWORK,
-    "egress[].private": _NETWORK,
-    "egress[].credential.header": _NETWORK,
-    "egress[].credential.format": _NETWORK,
-    "egress[].credential.secret": _NETWORK,
+    "egress[].allow": (
+        "preopen.sandbox.http_gate:HttpGate.interpose",
+        "preopen.sandbox.wall:Wall._bind_process",
+        "preopen.sandbox.landlock:restrict_self",
+        *_MATCHES,
+    ),
+    "egress[].methods": _MATCHES,
+    "egress[].narrow_to": ("preopen.policy.narrow_egress:narrow_egress",),
+    "egress[].private": (*_ADDRESSES, *_LEVEL),
+    "egress[].credential.header": (
+        "preopen.egress.rule:is_header",
+        "preopen.egress.headers:may_carry",
+        "preopen.egress.headers:outgoing",
+    ),
+    "egress[].credential.format": ("preopen.tool.parsing:_check_egress",),
+    "egress[].credential.secret": (
+        "preopen.policy.egress:_credential_faults",
+        "preopen.egress.gateway:Attendance._login",
+        "preopen.egress.masking:Masking.stream",
+    ),
     "environment": ("preopen.sandbox.context:make_context", "preopen.cells.start:start"),
     "environment.*.from": _GIVE,
     "limits.wall_time": ("preopen.cells.pool:Pool._run_in",),
@@ -102,6 +116,9 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "limits.queue": ("preopen.cells.permits:Permits._wait",),
     "limits.rate": ("preopen.cells.rate:Rates.count",),
     "limits.fuel": _STORE,
+    "limits.request_bytes": ("preopen.egress.guest:Guest.body",),
+    "limits.response_bytes": ("preopen.egress.relay:_Exchange._return",),
+    "limits.requests": ("preopen.egress.gateway:Attendance.ask",),
     "policy:preopen": ("preopen.policy.settings:_document",),
     "policy:workspace": (*_OPENED, "preopen.policy.settings:_Loader._workspace"),
     "policy:max_level": _LEVEL,
@@ -112,6 +129,17 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:folders.*.access": ("preopen.policy.decide:_closed_folder", *_OPENED),
     "policy:variables": ("preopen.policy.variables:expand",),
     "policy:environment.names": _GIVE,
+    "policy:egress.hosts": ("preopen.policy.egress:_within",),
+    "policy:egress.private": (*_ADDRESSES, "preopen.policy.network:_exact"),
+    "policy:egress.ca_file": ("preopen.egress.trust:_make",),
+    "policy:egress.record_paths": ("preopen.egress.gateway:Attendance._request",),
+    "policy:secrets.*.environment": ("preopen.policy.secrets:Secrets._look_up",),
+    "policy:secrets.*.file": (
+        "preopen.policy.secrets:_flaw_of",
+        "preopen.egress.masking:is_maskable",
+        "preopen.policy.secrets:_read_file",
+    ),
+    "policy:secrets.*.keyring": ("preopen.policy.secrets:_ask_keyring",),
     "policy:limits.wall_time": _CEILING,
     "policy:limits.cpu_time": _CEILING,
     "policy:limits.memory": _CEILING,
@@ -127,6 +155,9 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:limits.queue": _CEILING,
     "policy:limits.rate": _CEILING,
     "policy:limits.fuel": _CEILING,
+    "policy:limits.request_bytes": _CEILING,
+    "policy:limits.response_bytes": _CEILING,
+    "policy:limits.requests": _CEILING,
     "policy:limits.cells": _PERMITS,
     "policy:cells.*.calls_per_cell": ("preopen.serving.invocation:Invoker._binding",),
     "policy:wall.require": ("preopen.cells.launch:check_layers",),
@@ -137,11 +168,15 @@ FIRST_WALLS: Final[dict[str, tuple[str, ...]]] = {
     "run.export": KEEPERS["run.export"][:1],
     "directory[].host": KEEPERS["directory[].host"][:1],
     "directory[].access": KEEPERS["directory[].access"][:1],
+    "egress[].allow": KEEPERS["egress[].allow"][:1],
+    "egress[].credential.header": KEEPERS["egress[].credential.header"][:1],
+    "egress[].credential.secret": KEEPERS["egress[].credential.secret"][:1],
     "environment": KEEPERS["environment"][:1],
     "limits.memory": KEEPERS["limits.memory"][:1],
     "limits.output": KEEPERS["limits.output"][:1],
     "limits.stderr": KEEPERS["limits.stderr"][:2],
     "policy:folders.*.access": KEEPERS["policy:folders.*.access"][:1],
+    "policy:secrets.*.file": KEEPERS["policy:secrets.*.file"][:1],
 }
 
 

@@ -14,7 +14,7 @@ from lab import KINDS, PROBES
 from preopen.cells.pool import Pool
 from preopen.outcome import JsonValue
 from preopen.policy.policy import Policy
-from preopen.serving.invocation import Answer, make_invoker
+from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import load_tool
 from preopen.serving.registry import Tool
 from preopen.tool.parsing import parse_manifest
@@ -26,6 +26,7 @@ __all__ = [
     "build",
     "build_bytes",
     "call",
+    "invoke",
     "manifest",
     "offer",
     "probe",
@@ -110,7 +111,12 @@ async def call(pool: Pool, policy: Policy, text: str, /, **arguments: JsonValue)
 
 async def call_tool(pool: Pool, policy: Policy, tool: Tool, /, **arguments: JsonValue) -> Answer:
     """Return the answer of one call of a tool; raises as `call` does."""
-    answer = await make_invoker(pool, policy)(tool, arguments, _hear)
+    return await invoke(make_invoker(pool, policy), tool, **arguments)
+
+
+async def invoke(invoker: Invoker, tool: Tool, /, **arguments: JsonValue) -> Answer:
+    """Return the answer of one call by an invoker of the test's own; raises as `call` does."""
+    answer = await invoker(tool, arguments, _hear)
     if answer.receipt.outcome in ("CellLost", "Uncompilable"):
         raise LostError(said(answer))
     return answer

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from preopen.capability import Access
+from preopen.layer import Layer
+from preopen.sandbox import wall
 from promises.patching import Mutant
 
 _ROOM: Final = 1 << 30
@@ -125,6 +127,22 @@ def _stderr(_original: object, _key: str) -> object:
     return property(lambda streams: bytes(streams._stderr))
 
 
+def _interpose(_original: object, _key: str) -> object:
+    """Give guests wasmtime's own HTTP client, which asks nobody."""
+    return lambda _gate, linker: linker.add_wasi_http()
+
+
+def _bind_process(original: Callable[..., Any], _key: str) -> object:
+    """Leave a cell in the host's network."""
+
+    def bind_process(walled: Any) -> None:
+        acts = {**wall._OF_THE_PROCESS, Layer.NAMESPACES: lambda: None}
+        vars(wall)["_OF_THE_PROCESS"] = acts
+        original(walled)
+
+    return bind_process
+
+
 MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.sandbox.command:limit_store": _limit_store,
     "preopen.sandbox.context:_preopen": _preopen,
@@ -133,7 +151,9 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.sandbox.context:Streams.write_stderr": _write_stderr,
     "preopen.sandbox.context:Streams.write_stdout": _write_stdout,
     "preopen.sandbox.engine:make_engine": _make_engine,
+    "preopen.sandbox.http_gate:HttpGate.interpose": _interpose,
     "preopen.sandbox.landlock:restrict_self": _no_ruleset,
     "preopen.sandbox.landlock:rights_for": _rights_for,
     "preopen.sandbox.rlimits:limits_for": _limits_for,
+    "preopen.sandbox.wall:Wall._bind_process": _bind_process,
 }

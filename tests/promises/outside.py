@@ -17,15 +17,11 @@ from preopen.level import PermissionLevel
 from preopen.policy.levels import KeyedReason
 from preopen.serving.loading import Found
 from preopen.tool.result import Reply, TextBlock
-from promises.patching import Mutant
+from promises.faraway import NETWORK
+from promises.patching import Mutant, answers
 
 _ROOM: Final = 1 << 30
 _LONG_MS: Final = 3_600_000
-
-
-def _answers(value: object) -> Mutant:
-    """Return a mutant that always answers the same."""
-    return lambda _original, _key: lambda *_arguments, **_named: value
 
 
 def _parse_manifest(original: Callable[..., Any], _key: str) -> object:
@@ -156,39 +152,39 @@ def _binding(original: Callable[..., Any], _key: str) -> object:
 
 
 MUTANTS: Final[dict[str, Mutant]] = {
-    "preopen.cells.launch:check_layers": _answers(None),
-    "preopen.cells.permits:Permits._may_start": _answers(True),
+    "preopen.cells.launch:check_layers": answers(None),
+    "preopen.cells.permits:Permits._may_start": answers(True),
     "preopen.cells.permits:Permits._wait": _wait,
     "preopen.cells.pool:Pool._run_in": _run_in,
-    "preopen.cells.rate:Rates.count": _answers(None),
+    "preopen.cells.rate:Rates.count": answers(None),
     "preopen.cells.start:start": _start,
     "preopen.cells.verdict:read_answer": _read_answer,
-    "preopen.document:_value_faults": _answers(()),
+    "preopen.document:_value_faults": answers(()),
     "preopen.policy.ceilings:limit": _limit,
-    "preopen.policy.decide:_check_interface": _answers(()),
-    "preopen.policy.decide:_closed_folder": _answers(None),
+    "preopen.policy.decide:_check_interface": answers(()),
+    "preopen.policy.decide:_closed_folder": answers(None),
     "preopen.policy.decide:_give": _give,
-    "preopen.policy.decide:_refuse_egress": _answers(()),
-    "preopen.policy.fences:check_fence": _answers(None),
-    "preopen.policy.levels:_is_opened": _answers(True),
-    "preopen.policy.levels:check_level": _answers(()),
+    "preopen.policy.fences:check_fence": answers(None),
+    "preopen.policy.levels:_is_opened": answers(True),
+    "preopen.policy.levels:check_level": answers(()),
     "preopen.policy.levels:execute_reason": _execute_reason,
     "preopen.policy.narrow:narrow": _narrow,
     "preopen.policy.settings:_Loader._workspace": _workspace,
     "preopen.policy.settings:_document": _document,
     "preopen.policy.variables:expand": _expand,
-    "preopen.schema:Validator.problems": _answers(()),
+    "preopen.schema:Validator.problems": answers(()),
     "preopen.serving.invocation:Invoker._binding": _binding,
     "preopen.serving.loading:_part_doubles": _part_doubles,
     "preopen.serving.loading:find_manifests": _find_manifests,
     "preopen.serving.loading:load_registry": _load_registry,
     "preopen.serving.loading:read_binary": _read_binary,
-    "preopen.tool.parsing:_check_run": _answers(()),
-    "preopen.tool.parsing:_check_tool": _answers(()),
+    "preopen.tool.parsing:_check_run": answers(()),
+    "preopen.tool.parsing:_check_tool": answers(()),
     "preopen.tool.parsing:parse_manifest": _parse_manifest,
     "preopen.tool.result:read_reply": _read_reply,
     "preopen.tool.template:_argv": _argv,
-    "preopen.tool.template:_refuse_option": _answers(None),
+    "preopen.tool.template:_refuse_option": answers(None),
     "preopen.tool.template:_stdin": _stdin,
-    "preopen.tool.template:check_templates": _answers(()),
+    "preopen.tool.template:check_templates": answers(()),
+    **NETWORK,
 }

@@ -14,6 +14,11 @@ Mutant: TypeAlias = Callable[[Any, str], object]
 SetAttribute: TypeAlias = Callable[[Any, str, object], None]
 
 
+def answers(value: object) -> Mutant:
+    """Return a mutant that always answers the same."""
+    return lambda _original, _key: lambda *_arguments, **_named: value
+
+
 def find(enforcer: str) -> tuple[Any, str, Any]:
     """Return the owner of an enforcer, its name there, and the enforcer.
 

@@ -43,6 +43,9 @@ LIMITS: dict[str, tuple[str | int, str | int]] = {  # what a manifest asks, and 
     "queue": (20, 19),
     "rate": (20, 19),
     "fuel": (20, 19),
+    "request_bytes": (20, 19),
+    "response_bytes": (20, 19),
+    "requests": (20, 19),
 }
 
 

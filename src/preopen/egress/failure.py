@@ -16,13 +16,15 @@ class Failure(Exception):  # noqa: N818 - a word of ours, for what is no error h
     """The far side gave no answer, or none that can be passed on.
 
     `error` is a proxy error type of RFC 9209, 2.3. `details` is a text of ours: never one of a
-    library, whose messages repeat headers, and never one of the server.
+    library, whose messages repeat headers, and never one of the server. `limit` is the manifest's
+    key that ended it, or "".
     """
 
-    def __init__(self, error: str, details: str) -> None:
+    def __init__(self, error: str, details: str, *, limit: str = "") -> None:
         super().__init__(f"{error}: {details}")
         self.error = error
         self.details = details
+        self.limit = limit
 
     @property
     def status(self) -> int:
@@ -36,8 +38,9 @@ class Failure(Exception):  # noqa: N818 - a word of ours, for what is no error h
 
 
 class GuestLost(Exception):  # noqa: N818 - nothing of ours went wrong
-    """The guest left, stalled, sent what is no request, or more than it may."""
+    """The guest left, stalled, sent what is no request, or more than it may: then by `limit`."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, limit: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.limit = limit

@@ -158,7 +158,7 @@ class Attendance:
         if not self.port or self._ended:
             return self._deny(entry, target, denials.without_way(target))
         if len(self._tickets) + self._resolving + self._passing >= self._egress.requests:
-            return self._refuse(entry, target, "connection-limit-reached")
+            return self._refuse(entry, target, "connection-limit-reached", limit="requests")
         self._resolving += 1
         try:
             return await self._approve(entry, target, rules)
@@ -248,8 +248,8 @@ class Attendance:
         self._settle(entry, target, Passage(result="denied"))
         return Refusal(error=_DENIED)
 
-    def _refuse(self, entry: int, target: Target, error: str) -> Refusal:
-        self._settle(entry, target, Passage(result=error))
+    def _refuse(self, entry: int, target: Target, error: str, *, limit: str = "") -> Refusal:
+        self._settle(entry, target, Passage(result=error, limit=limit))
         return Refusal(error=error)
 
     def _request(
@@ -268,6 +268,7 @@ class Attendance:
             result=result,
             address=passage.address,
             path=target.path + target.query if self._gateway.records_paths else "",
+            limit=passage.limit,
             request_bytes=passage.request_bytes,
             response_bytes=passage.response_bytes,
             time_ms=0.0 if started is None else (time.monotonic() - started) * 1000,

@@ -58,7 +58,7 @@ class Guest:
                 return
             count += len(event.data)
             if count > most:
-                raise GuestLost(f"more than request_bytes = {most}")
+                raise GuestLost(f"more than request_bytes = {most}", limit="request_bytes")
             yield bytes(event.data)
 
     async def answer(self, status: int, reason: bytes, fields: headers.Headers) -> None:

@@ -37,9 +37,11 @@ class Passage:
     """What became of one request, as far as it went.
 
     `result` is "" while it goes on, the status once the answer was passed on whole, else words.
+    `limit` is the manifest's key that ended it, or "".
     """
 
     result: str = ""
+    limit: str = ""
     address: str = ""
     request_bytes: int = 0
     response_bytes: int = 0
@@ -131,6 +133,7 @@ class _Exchange:
             await self._fail(failure)
         except GuestLost as lost:
             self._passage.result = f"the guest: {lost.reason}"
+            self._passage.limit = lost.limit
             self._guest.abort()
 
     async def _body(self, group: TaskGroup) -> AsyncGenerator[bytes, None]:
@@ -192,6 +195,7 @@ class _Exchange:
         return self._masking.text(answer.reason), masked
 
     async def _fail(self, failure: Failure) -> None:
+        self._passage.limit = failure.limit
         if self._guest.answered:
             self._passage.result = f"cut: {failure.error}"
             return self._guest.abort()
@@ -215,4 +219,5 @@ class _Exchange:
 
 
 def _too_long(most: int) -> Failure:
-    return Failure("http_response_body_size", f"the answer has more than response_bytes = {most}")
+    details = f"the answer has more than response_bytes = {most}"
+    return Failure("http_response_body_size", details, limit="response_bytes")

@@ -4,6 +4,7 @@ httpcore2 speaks HTTP/1.1 and HTTP/2; the name, the addresses, the deadlines and
 are decided here. No pool, proxy, redirect, cookie or decoding.
 """
 
+import logging
 import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
@@ -20,6 +21,10 @@ from preopen.egress.line import Backend, Line
 from preopen.egress.sockets import Address, Connection, dial
 from preopen.egress.tickets import Approved
 from preopen.egress.trust import Trust
+
+# At DEBUG these write headers down: hpack the credential that is sent, httpcore2 a server's echo.
+for _library in ("httpcore2", "h2", "hpack"):
+    logging.getLogger(_library).setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
