@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Final
 
+import anyio
+
 from preopen.cells.cache import Cache
 from preopen.cells.launch import ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
@@ -23,8 +25,10 @@ from preopen.level import PermissionLevel
 from preopen.outcome import JsonValue
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.selftest.asking import SECRET, Ask, Who
+from preopen.selftest.opening import gateway_for, network_policy
+from preopen.selftest.site import Site, open_site
 from preopen.selftest.wire import call_over_wire
-from preopen.serving.invocation import Answer, make_invoker
+from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import builtin_folder, load_tool
 from preopen.serving.registry import Tool
 from preopen.serving.transports.descriptors import borrowed
@@ -52,7 +56,7 @@ _KINDS: Final = {
     Who.COMPONENT: ("component",),
     Who.NATIVE: ("native",),
 }
-_KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp")
+_KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp", "@site", "@other", "@ground")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,22 @@ class Ground:
 
     async def call(self, ask: Ask) -> Answer:
         """Return the answer of one call."""
-        policy, tool, arguments = self._made(ask)
-        return await make_invoker(self._pool, policy)(tool, arguments, _hear)
+        (answer,) = await self.call_beside(ask)
+        return answer
+
+    async def call_beside(self, *asks: Ask) -> tuple[Answer, ...]:
+        """Return the answers of calls that run beside one another, on one gateway: the first's."""
+        made = [self._made(ask) for ask in asks]
+        invoker = self._invoker(made[0][0], asks[0])
+        answers: dict[int, Answer] = {}
+
+        async def call(number: int, tool: Tool, arguments: Mapping[str, JsonValue]) -> None:
+            answers[number] = await invoker(tool, arguments, _hear)
+
+        async with anyio.create_task_group() as tasks:
+            for number, (_, tool, arguments) in enumerate(made):
+                tasks.start_soon(call, number, tool, arguments)
+        return tuple(answers[number] for number in range(len(made)))
 
     async def call_over_wire(self, ask: Ask) -> bytes:
         """Return all that a client would get for one call."""
@@ -81,6 +99,11 @@ class Ground:
     @property
     def _pool(self) -> Pool:
         return self.camp.native if self.kind == "native" else self.camp.guests
+
+    def _invoker(self, policy: Policy, ask: Ask) -> Invoker:
+        if ask.network is None:
+            return make_invoker(self._pool, policy)
+        return Invoker(pool=self._pool, policy=policy, gateway=gateway_for(policy, ask.network))
 
     def _made(self, ask: Ask) -> tuple[Policy, Tool, Mapping[str, JsonValue]]:
         policy = self._policy(ask)
@@ -96,6 +119,7 @@ class Ground:
             environment_names=("PREOPEN_SELFTEST",),
             environment={"PREOPEN_SELFTEST": "granted"},
             calls_per_cell={"probe": ask.calls_per_cell} if ask.calls_per_cell > 1 else {},
+            network=network_policy(ask.network, self._fill),
         )
 
     def _filled(self, value: JsonValue) -> JsonValue:
@@ -108,6 +132,8 @@ class Ground:
             str(self.top / "docs"),
             str(os.getpid()),
             gettempdir(),
+            *map(str, self.camp.site.ports),
+            self.top.name,
         )
         for key, each in zip(_KEYS, values, strict=True):
             text = text.replace(key, each)
@@ -116,11 +142,12 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camp:
-    """The pools, and the folder below which every ground is made."""
+    """The pools, the site that calls may ask, and the folder below which every ground is made."""
 
     top: Path
     guests: Pool
     native: Pool
+    site: Site
     numbers: Iterator[int] = field(default_factory=count)
 
     @property
@@ -158,7 +185,8 @@ async def open_camp(
             await stack.enter_async_context(open_pool(each, cache, cells=CELLS, spares=1))
             for each in launchers
         ]
-        yield Camp(top=top, guests=pools[0], native=pools[1])
+        site = await stack.enter_async_context(open_site())
+        yield Camp(top=top, guests=pools[0], native=pools[1], site=site)
 
 
 @contextmanager
@@ -181,10 +209,7 @@ def _worth_stealing(top: Path) -> Iterator[None]:
 
 def manifest_for(ask: Ask, kind: str) -> str:
     """Return the manifest of one call: the probe, or the guest that was asked for."""
-    name = ask.guest or ("probe/probe" if kind != "component" else "probe/probe.component")
-    if ask.guest and kind == "component":
-        name = f"{ask.guest}-component"
-    binary = builtin_folder().parent / "wasm" / f"{name}.wasm"
+    binary = builtin_folder().parent / "wasm" / f"{_binary_name(ask, kind)}.wasm"
     sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
     words = [word.replace("{", "{{").replace("}", "}}") for word in ask.words]
     words += [f"{{{name}}}" for name in ask.arguments]
@@ -200,6 +225,14 @@ def manifest_for(ask: Ask, kind: str) -> str:
             ask.grant,
         ]
     )
+
+
+def _binary_name(ask: Ask, kind: str) -> str:
+    if ask.network is not None:  # of native code's call it says that the cell gets a network
+        return ask.guest or "courier/courier"
+    if ask.guest:
+        return f"{ask.guest}-component" if kind == "component" else ask.guest
+    return "probe/probe.component" if kind == "component" else "probe/probe"
 
 
 def _table(name: str, /, **values: JsonValue) -> str:

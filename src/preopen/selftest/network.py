@@ -1,0 +1,7 @@
+"""Rows of the section *network*: sending what no rule allows, to whom nobody may be led."""
+
+from typing import Final
+
+from preopen.selftest import network_addresses, network_forms
+
+ROWS: Final = (*network_addresses.ROWS, *network_forms.ROWS)

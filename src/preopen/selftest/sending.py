@@ -1,0 +1,134 @@
+"""How rows of the section *network* ask, and how one can tell what came of it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from preopen.selftest.asking import Ask, Network, Seen, Who
+from preopen.selftest.ground import Camp, Ground
+from preopen.selftest.judging import SHOWN, said
+from preopen.selftest.row import Fight, on_each
+from preopen.selftest.site import LOOPBACK, Got
+from preopen.serving.invocation import Answer
+
+SITE: Final = "http://site.test:@site"
+NAMES: Final[Mapping[str, tuple[str, ...]]] = {"site.test": (LOOPBACK,), "alias.test": (LOOPBACK,)}
+ANY: Final = '[[egress]]\nallow = "${egress}"\n'  # all that the operator lists, by GET and HEAD
+OPEN: Final = Network(private=(SITE,), names=NAMES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a call came to: its answer, what the courier said of each request, what arrived."""
+
+    answer: Answer
+    lines: tuple[Mapping[str, Any], ...]
+    got: tuple[Got, ...]
+
+    @property
+    def saw(self) -> str:
+        """The end of it, short: the courier's last line, or native code's."""
+        last = json.dumps(self.lines[-1]) if self.lines else said(self.answer).partition("\n")[0]
+        return f"{self.answer.receipt.outcome}: {last[:SHOWN]}"
+
+
+Look: TypeAlias = Callable[[Sent], bool]
+
+
+def ask(*words: str, network: Network = OPEN, grant: str = ANY, **more: Any) -> Ask:  # noqa: ANN401 - as Ask
+    """Return a call of the courier's."""
+    return Ask(words=words, network=network, grant=grant, **more)
+
+
+def lists(*hosts: str, private: tuple[str, ...] = (), **names: str) -> Network:
+    """Return a network in which the operator lists these; names have underscores for dots."""
+    led = {name.replace("_", "."): (addresses,) for name, addresses in names.items()}
+    return Network(hosts=hosts, private=private, names={**NAMES, **led})
+
+
+def sending(ask: Ask, *looks: Look) -> Fight:
+    """Make one call on a ground of its own, and look at all that came of it."""
+
+    async def fight(camp: Camp, who: Who) -> Seen:
+        async def one(ground: Ground) -> Seen:
+            sent = await send(ground, ask)
+            return Seen(holds=all(look(sent) for look in looks), saw=sent.saw)
+
+        return await on_each(camp, who, one)
+
+    return fight
+
+
+async def send(ground: Ground, ask: Ask) -> Sent:
+    """Return what one call came to."""
+    before = len(ground.camp.site.got)
+    answer = await ground.call(ask)
+    return told(answer, tuple(ground.camp.site.got[before:]))
+
+
+def told(answer: Answer, got: tuple[Got, ...]) -> Sent:
+    """Return what an answer says beside what arrived."""
+    lines = [json.loads(line) for line in said(answer).splitlines() if line.startswith("{")]
+    return Sent(answer=answer, lines=tuple(lines), got=got)
+
+
+def denied(requests: int = 1) -> Look:
+    """Look that so many requests were tried, none was approved, and none arrived."""
+
+    def look(sent: Sent) -> bool:
+        results = [each.result for each in sent.answer.receipt.requests]
+        return (
+            len(sent.lines) == requests
+            and all("error" in line and "status" not in line for line in sent.lines)
+            and results == ["denied"] * requests
+            and not sent.got
+        )
+
+    return look
+
+
+def failed(error: str) -> Look:
+    """Look that the last request did not end well, and that the guest heard so."""
+
+    def look(sent: Sent) -> bool:
+        return bool(sent.lines) and sent.lines[-1].get("error") == error
+
+    return look
+
+
+def answered(*texts: str) -> Look:
+    """Look that every request had its answer, with these texts in the last one's body."""
+
+    def look(sent: Sent) -> bool:
+        well = all(line.get("status") == 200 and "error" not in line for line in sent.lines)  # noqa: PLR2004 - HTTP's OK
+        return well and bool(sent.lines) and all(text in str(sent.lines[-1]) for text in texts)
+
+    return look
+
+
+def hides(*texts: str) -> Look:
+    """Look that the call ended well, and that none of these is in what was said."""
+
+    def look(sent: Sent) -> bool:
+        text = said(sent.answer)
+        return sent.answer.receipt.outcome == "Returned" and not any(each in text for each in texts)
+
+    return look
+
+
+def does(*texts: str, without: tuple[str, ...] = ()) -> Look:
+    """Look that native code did each of its acts, with these texts and without those."""
+
+    def look(sent: Sent) -> bool:
+        text = said(sent.answer)
+        own = [line for line in text.splitlines() if ": " in line]
+        well = sent.answer.receipt.outcome == "Returned" and ": done" in text and bool(own)
+        return well and all(t in text for t in texts) and not any(t in text for t in without)
+
+    return look
+
+
+def opened(network: Network, *private: str) -> Network:
+    """Return the same network with more private hosts of the operator's."""
+    return replace(network, private=(*network.private, *private))
