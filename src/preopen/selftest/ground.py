@@ -27,6 +27,7 @@ from preopen.policy.policy import NamedFolder, Policy
 from preopen.selftest.asking import SECRET, Ask, Who
 from preopen.selftest.opening import gateway_for, network_policy
 from preopen.selftest.site import Site, open_site
+from preopen.selftest.talkers import open_talkers
 from preopen.selftest.wire import call_over_wire
 from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import builtin_folder, load_tool
@@ -56,7 +57,7 @@ _KINDS: Final = {
     Who.COMPONENT: ("component",),
     Who.NATIVE: ("native",),
 }
-_KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp", "@site", "@other", "@ground")
+_KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp", "@site", "@other", "@ground", "@camp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,7 @@ class Ground:
             gettempdir(),
             *map(str, self.camp.site.ports),
             self.top.name,
+            str(self.camp.top),
         )
         for key, each in zip(_KEYS, values, strict=True):
             text = text.replace(key, each)
@@ -186,6 +188,7 @@ async def open_camp(
             for each in launchers
         ]
         site = await stack.enter_async_context(open_site())
+        await stack.enter_async_context(open_talkers(top, site.ports[0]))
         yield Camp(top=top, guests=pools[0], native=pools[1], site=site)
 
 

@@ -2,6 +2,16 @@
 
 from typing import Final
 
-from preopen.selftest import network_addresses, network_forms
+from preopen.selftest import (
+    network_addresses,
+    network_bodies,
+    network_forms,
+    network_tickets,
+)
 
-ROWS: Final = (*network_addresses.ROWS, *network_forms.ROWS)
+ROWS: Final = (
+    *network_addresses.ROWS,
+    *network_forms.ROWS,
+    *network_bodies.ROWS,
+    *network_tickets.ROWS,
+)

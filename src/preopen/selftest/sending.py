@@ -11,6 +11,7 @@ from preopen.selftest.judging import SHOWN, said
 from preopen.selftest.row import Fight, on_each
 from preopen.selftest.site import LOOPBACK, Got
 from preopen.serving.invocation import Answer
+from preopen.tool.result import TextBlock
 
 SITE: Final = "http://site.test:@site"
 NAMES: Final[Mapping[str, tuple[str, ...]]] = {"site.test": (LOOPBACK,), "alias.test": (LOOPBACK,)}
@@ -27,10 +28,15 @@ class Sent:
     got: tuple[Got, ...]
 
     @property
+    def own(self) -> str:
+        """What the guest, or native code in its place, said itself: no line of the server's."""
+        first = self.answer.reply.content[0]
+        return first.text.strip() if isinstance(first, TextBlock) else ""
+
+    @property
     def saw(self) -> str:
         """The end of it, short: the courier's last line, or native code's."""
-        last = json.dumps(self.lines[-1]) if self.lines else said(self.answer).partition("\n")[0]
-        return f"{self.answer.receipt.outcome}: {last[:SHOWN]}"
+        return f"{self.answer.receipt.outcome}: {self.own.rpartition(chr(10))[2][:SHOWN]}"
 
 
 Look: TypeAlias = Callable[[Sent], bool]
@@ -117,14 +123,24 @@ def hides(*texts: str) -> Look:
     return look
 
 
-def does(*texts: str, without: tuple[str, ...] = ()) -> Look:
-    """Look that native code did each of its acts, with these texts and without those."""
+def refuses(*, without: str = "") -> Look:
+    """Look that native code tried its one act, and that it came to nothing, nor to this text."""
 
     def look(sent: Sent) -> bool:
-        text = said(sent.answer)
-        own = [line for line in text.splitlines() if ": " in line]
-        well = sent.answer.receipt.outcome == "Returned" and ": done" in text and bool(own)
-        return well and all(t in text for t in texts) and not any(t in text for t in without)
+        line = sent.own
+        well = sent.answer.receipt.outcome == "Returned" and ": " in line
+        return well and ": done" not in line and not (without and without in line)
+
+    return look
+
+
+def does(*texts: str, without: str = "") -> Look:
+    """Look that native code did its one act, and learnt these texts and not that one."""
+
+    def look(sent: Sent) -> bool:
+        line = sent.own
+        well = sent.answer.receipt.outcome == "Returned" and ": done" in line
+        return well and all(t in line for t in texts) and not (without and without in line)
 
     return look
 

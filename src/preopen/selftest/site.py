@@ -24,7 +24,7 @@ _PIECE: Final = 16 << 10
 _LOGIN: Final = f"Bearer {TOKEN}".encode()
 
 _Headers = dict[str, str]
-_GONE: Final = (
+GONE: Final = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
     anyio.EndOfStream,
@@ -80,7 +80,7 @@ class Site:
                 request = await _read(BufferedByteReceiveStream(stream))
                 self.got.append(request)
                 await self._answer(stream, request)
-            except _GONE:  # that is what rows try to bring about
+            except GONE:  # that is what rows try to bring about
                 return
 
     async def _answer(self, stream: SocketStream, request: Got) -> None:
@@ -121,7 +121,7 @@ class Site:
 async def open_site() -> AsyncIterator[Site]:
     """Serve a site on two free ports of loopback; at the end nobody serves there."""
     listeners = [await anyio.create_tcp_listener(local_host=LOOPBACK) for _ in range(2)]
-    first, second = (each.extra(SocketAttribute.local_port) for each in listeners)
+    first, second = (int(each.extra(SocketAttribute.local_port)) for each in listeners)  # noqa: S610 - no Django
     site = Site((first, second))
     async with listeners[0], listeners[1], anyio.create_task_group() as tasks:
         for each in listeners:
@@ -136,7 +136,7 @@ async def knock(port: int) -> str:
         async with await anyio.connect_tcp(LOOPBACK, port) as stream:
             await stream.send(b"GET /guess HTTP/1.1\r\nHost: x\r\n\r\n")
             return (await stream.receive()).partition(b"\r\n")[0].decode("latin-1")
-    except _GONE:
+    except GONE:
         return "nobody answers"
     except OSError:
         return "nobody listens"
@@ -154,22 +154,23 @@ def _plain(verb: str, words: list[str], request: Got) -> bytes:
     """Return what is answered at once."""
     login = b", ".join(request.values(b"authorization"))
     match verb, words:
-        case "declared", [size]:
-            return response(bytes(int(size)))
-        case "posted", _:
-            return response(f"{request.body} bytes")
-        case "login", _:
-            return response(WELCOME if login == _LOGIN else f"who are you, {login.decode()}?")
-        case "host", _:
-            return response(request.values(b"host")[0])
         case "redirect", [port]:
             return response("", "302 Found", Location=f"http://{LOOPBACK}:{port}/private")
         case "bomb", _:
             return response(gzip.compress(bytes(UNPACKED)), Content_Encoding="gzip")
         case "echo", [form]:
             return _echo(login.removeprefix(b"Bearer "), form)
+        case "declared", [size]:
+            said: str | bytes = bytes(int(size))
+        case "posted", _:
+            said = f"{request.body} bytes"
+        case "login", _:
+            said = WELCOME if login == _LOGIN else b"who are you, " + login
+        case "host", _:
+            said = b", ".join(request.values(b"host"))
         case _:
-            return response(f"page {request.path}")
+            said = f"page {request.path}"
+    return response(said)
 
 
 _FORMS: Final[dict[str, Callable[[bytes], bytes]]] = {

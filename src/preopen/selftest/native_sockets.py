@@ -1,0 +1,89 @@
+"""What native code in a cell tries with sockets of its own, past every gateway.
+
+Each act gets a port of loopback, or a name; an OSError is a refusal.
+"""
+
+import socket
+from typing import Final
+
+from preopen.selftest.native_body import Act, Body
+from preopen.selftest.native_http import LOOPBACK, SECONDS, converse
+
+_REQUEST: Final = b"GET /past-the-gate HTTP/1.1\r\nHost: site.test\r\n\r\n"
+_MPTCP: Final = 262
+_PING: Final = b"ping"
+_SIZE: Final = 4096
+
+
+def _connect(_: Body, port: str) -> str:
+    return _first_line(converse(int(port), _REQUEST))
+
+
+def _first_line(answer: str) -> str:
+    return answer.partition("\r\n")[0]
+
+
+def _fast_open(_: Body, port: str) -> str:
+    """Connect by the first byte that is sent: no `connect` that a rule for ports would see."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(SECONDS)
+        sock.sendto(_REQUEST, socket.MSG_FASTOPEN, (LOOPBACK, int(port)))
+        return _first_line(sock.recv(_SIZE).decode("latin-1"))
+
+
+def _multipath(_: Body, port: str) -> str:
+    """Connect by MPTCP, which falls back to TCP where the other side has only that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _MPTCP) as sock:
+        sock.settimeout(SECONDS)
+        sock.connect((LOOPBACK, int(port)))
+        sock.sendall(_REQUEST)
+        return _first_line(sock.recv(_SIZE).decode("latin-1"))
+
+
+def _datagram(_: Body, port: str) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(SECONDS)
+        sock.connect((LOOPBACK, int(port)))
+        sock.send(_PING)
+        return sock.recv(_SIZE).decode("latin-1")
+
+
+def _unix(_: Body, name: str) -> str:
+    """Talk to a Unix socket: by its path, or by its abstract name, which has no "/"."""
+    address = name if "/" in name else f"\0{name}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(SECONDS)
+        sock.connect(address)
+        sock.sendall(_PING)
+        return sock.recv(_SIZE).decode("latin-1")
+
+
+def _listen(_: Body, port: str) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind((LOOPBACK, int(port)))
+        sock.listen()
+        return "listening"
+
+
+def _look_up(_: Body, name: str) -> str:
+    return str(socket.getaddrinfo(name, 80, family=socket.AF_INET)[0][4][0])
+
+
+def _granted(body: Body, _: str) -> str:
+    """Connect to the one port that the call may reach, and say no more."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(SECONDS)
+        sock.connect((LOOPBACK, body.call.gateway_port))
+    return "connected"
+
+
+ACTS: Final[dict[str, Act]] = {
+    "tcp": _connect,
+    "fast-open": _fast_open,
+    "mptcp": _multipath,
+    "udp": _datagram,
+    "unix": _unix,
+    "listen": _listen,
+    "look-up": _look_up,
+    "gateway": _granted,
+}
