@@ -1,6 +1,7 @@
 """Rows of the section *network*: being led to an address that is nobody's to reach."""
 
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from preopen.selftest.asking import Network, Seen, Stop, Who
@@ -113,7 +114,7 @@ def _rebinding() -> list[Row]:
     def first_alone(sent_line: int) -> Look:
         return lambda sent: (
             len(sent.lines) == sent_line
-            and sent.lines[0].get("status") == 200  # noqa: PLR2004 - HTTP's OK
+            and sent.lines[0].get("status") == HTTPStatus.OK
             and "error" in sent.lines[-1]
             and [got.path for got in sent.got] == ["/a"]
         )
@@ -158,7 +159,9 @@ def _redirected() -> Row:
 
     def look(sent: Sent) -> bool:
         statuses = [line.get("status") for line in sent.lines]
-        return statuses == [302, None] and "error" in sent.lines[1] and len(sent.got) == 1
+        return (
+            statuses == [HTTPStatus.FOUND, None] and "error" in sent.lines[1] and len(sent.got) == 1
+        )
 
     return _row(
         "redirect",

@@ -1,8 +1,11 @@
 """Rows of the section *network*: heads and bodies, of what leaves and of what comes back."""
 
 import base64
-from typing import Any, Final
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
 
+from preopen.outcome import JsonValue
 from preopen.selftest.asking import TOKEN, Ask, Stop, Who
 from preopen.selftest.row import Fight, Row
 from preopen.selftest.sending import (
@@ -13,9 +16,7 @@ from preopen.selftest.sending import (
     answered,
     ask,
     does,
-    failed,
     hides,
-    refuses,
     sending,
 )
 from preopen.selftest.site import UNPACKED, WELCOME
@@ -26,6 +27,7 @@ allow = "{SITE}"
 credential = {{ header = "Authorization", format = "Bearer {{secret}}", secret = "TOKEN" }}
 """
 POSTS: Final = '[[egress]]\nallow = "${egress}"\nmethods = ["GET", "POST"]\n'
+BAD_GATEWAY: Final = HTTPStatus.BAD_GATEWAY  # the gateway's own answer
 SMALL: Final = {"request_bytes": "64KiB", "response_bytes": "64KiB"}
 _BIG: Final = 256 << 10
 _HOST: Final = "site.test:@site"
@@ -108,29 +110,32 @@ def _sizes() -> list[Row]:
 
 
 def _is_cut(sent: Sent) -> bool:
-    (line,) = sent.lines
-    return int(line.get("bytes", 0)) <= 64 << 10 and (
-        "error" in line or line.get("status") == 502  # noqa: PLR2004 - the gateway's own answer
-    )
+    line = sent.line
+    return _size(line) <= 64 << 10 and ("error" in line or line.get("status") == BAD_GATEWAY)
 
 
 def _never_arrived_whole(sent: Sent) -> bool:
-    (line,) = sent.lines
-    return "status" not in line and not any(got.body >= _BIG for got in sent.got)
+    line = sent.line
+    return bool(line) and "status" not in line and not any(got.body >= _BIG for got in sent.got)
 
 
 def _as_it_came(sent: Sent) -> bool:
-    (line,) = sent.lines
-    return "error" not in line and 0 < int(line.get("bytes", 0)) < UNPACKED // 64
+    return "error" not in sent.line and 0 < _size(sent.line) < UNPACKED // 64
+
+
+def _size(line: Mapping[str, JsonValue]) -> int:
+    """Return how many bytes of an answer came; where nothing was said of it, more than may."""
+    size = line.get("bytes", 0 if "error" in line else _BIG)
+    return size if isinstance(size, int) else _BIG
 
 
 def _echoes() -> list[Row]:
-    def row(name: str, tries: str, form: str, *texts: str, verb: str = "get") -> Row:
+    def row(name: str, tries: str, form: str, look: Look, verb: str = "get") -> Row:
         echo = ask(verb, f"{SITE}/echo/{form}", grant=LOGIN)
         return _row(
             f"echo-{name}",
             f"learn the operator's secret from {tries}",
-            sending(echo, hides(*texts), _reached),
+            sending(echo, look, _reached),
             Stop.MASKING,
             control="it is what the site was told",
             allowed=_WELCOME,
@@ -139,16 +144,24 @@ def _echoes() -> list[Row]:
     encoded = base64.b64encode(_AS_USER + TOKEN.encode()).decode()
     percent = "".join(f"%{octet:02x}" for octet in TOKEN.encode())
     return [
-        row("raw", "a page that repeats it", "raw", TOKEN),
-        row("base64", "its base64, with more before it", "base64", encoded),
-        row("percent", "its percent-encoding", "percent", percent),
-        row("header", "a header of the answer", "header", TOKEN, verb="headers"),
-        row("packed", "a page that is packed", "gzip", 'bytes":'),
+        row("raw", "a page that repeats it", "raw", hides(TOKEN)),
+        row("base64", "its base64, with more before it", "base64", hides(encoded)),
+        row("percent", "its percent-encoding", "percent", hides(percent)),
+        row("header", "a header of the answer", "header", hides(TOKEN), verb="headers"),
+        row("packed", "a page that is packed", "gzip", _is_no_page),
     ]
 
 
+def _is_no_page(sent: Sent) -> bool:
+    return sent.line.get("status") == BAD_GATEWAY
+
+
 def _reached(sent: Sent) -> bool:
-    return len(sent.got) == 1 and bool(sent.lines)
+    return len(sent.got) == 1 and bool(sent.line)
+
+
+def _tried(sent: Sent) -> bool:
+    return bool(sent.line)
 
 
 def _heads() -> list[Row]:
@@ -173,7 +186,7 @@ def _heads() -> list[Row]:
         _row(
             "header-injection",
             "hide a second header behind a line break in the first",
-            sending(send("x-a=b\\x0d\\x0aAuthorization: Bearer stolen"), hides(mine)),
+            sending(send("x-a=b\\x0d\\x0aAuthorization: Bearer stolen"), hides(mine), _tried),
             *(Stop.WASI, Stop.HEADERS),
             control=_ITS_OWN,
             allowed=_WELCOME,

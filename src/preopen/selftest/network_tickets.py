@@ -51,13 +51,13 @@ def _tickets() -> list[Row]:
         _row(
             "no-ticket",
             "send a request that nobody approved",
-            sending(ask("guess", URL), refuses(), _nothing_arrived),
+            sending(ask("guess", URL), refuses, _nothing_arrived),
             Stop.TICKETS,
         ),
         _row(
             "used-ticket",
             "use a ticket twice",
-            sending(ask("fetch-twice", URL), refuses(), _one_arrived),
+            sending(ask("fetch-twice", URL), refuses, _one_arrived),
             Stop.TICKETS,
         ),
         _row(
@@ -72,10 +72,10 @@ def _tickets() -> list[Row]:
         _row(
             "hoarding",
             "hold more requests at once than the limit",
-            sending(ask("hoard", f"5 {URL}", limits={"requests": 2}), does("done 2")),
+            sending(ask("hoard", f"5 {URL}", limits={"requests": 2}), does(" 2")),
             Stop.REQUESTS,
             control="under a larger limit they are approved",
-            allowed=sending(ask("hoard", f"5 {URL}", limits={"requests": 6}), does("done 5")),
+            allowed=sending(ask("hoard", f"5 {URL}", limits={"requests": 6}), does(" 5")),
         ),
     ]
 
@@ -126,7 +126,7 @@ def _beside(act: str) -> Fight:
             )
             got = tuple(camp.site.got[before:])
             met = does("fetched")(told(left, got))
-            holds = met and refuses()(told(used, got))
+            holds = met and refuses(told(used, got))
             holds = holds and not any(each.path == "/stolen" for each in got)
             return Seen(holds=holds, saw=told(used, got).saw)
 
@@ -140,7 +140,7 @@ def _past_the_gate() -> list[Row]:
     with_ticket = "a request with a ticket is answered"
 
     def past(name: str, tries: str, act: str, thing: str, *stops: Stop) -> Row:
-        attack = sending(ask(act, thing), refuses(), _nothing_arrived)
+        attack = sending(ask(act, thing), refuses, _nothing_arrived)
         return _row(f"native-{name}", tries, attack, *stops, control=with_ticket)
 
     alone = Stop.NAMESPACES
