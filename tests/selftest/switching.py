@@ -25,6 +25,7 @@ from preopen.selftest.asking import LAYERS, Stop
 from preopen.tool.result import Reply, TextBlock
 from promises import inside, outside
 from promises.patching import Mutant, SetAttribute, disable
+from selftest import switching_network
 
 _ENTRY: Final = """\
 from selftest.switching import be_zygote
@@ -126,6 +127,7 @@ def _promised(enforcer: str) -> dict[str, Mutant]:
 
 
 _IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
+    **switching_network.IN_CELLS,
     Stop.STORE: {"wasmtime:Store.set_limits": _does_nothing},
     Stop.STACK: _promised("preopen.sandbox.engine:make_engine"),
     Stop.STDOUT: _promised("preopen.sandbox.context:Streams.write_stdout"),
@@ -133,6 +135,7 @@ _IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
     Stop.OWN_SOCKET: {"preopen.sandbox.zygote:Zygote._forget_the_server": _does_nothing},
 }
 _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
+    **switching_network.IN_SERVER,
     Stop.ARGUMENTS: _promised("preopen.policy.narrow:narrow"),
     Stop.FRESH_CELL: _promised("preopen.serving.invocation:Invoker._binding"),
     Stop.WALL_TIME: _promised("preopen.cells.pool:Pool._run_in"),

@@ -75,13 +75,13 @@ class Ground:
 
     async def call(self, ask: Ask) -> Answer:
         """Return the answer of one call."""
-        (answer,) = await self.call_beside(ask)
-        return answer
+        policy, tool, arguments = self._made(ask)
+        return await self._invoker(policy, ask)(tool, arguments, _hear)
 
-    async def call_beside(self, *asks: Ask) -> tuple[Answer, ...]:
-        """Return the answers of calls that run beside one another, on one gateway: the first's."""
-        made = [self._made(ask) for ask in asks]
-        invoker = self._invoker(made[0][0], asks[0])
+    async def call_beside(self, one: Ask, other: Ask) -> tuple[Answer, Answer]:
+        """Return the answers of two calls that run beside one another, on one gateway."""
+        made = [self._made(ask) for ask in (one, other)]
+        invoker = self._invoker(made[0][0], one)
         answers: dict[int, Answer] = {}
 
         async def call(number: int, tool: Tool, arguments: Mapping[str, JsonValue]) -> None:
@@ -90,7 +90,7 @@ class Ground:
         async with anyio.create_task_group() as tasks:
             for number, (_, tool, arguments) in enumerate(made):
                 tasks.start_soon(call, number, tool, arguments)
-        return tuple(answers[number] for number in range(len(made)))
+        return answers[0], answers[1]
 
     async def call_over_wire(self, ask: Ask) -> bytes:
         """Return all that a client would get for one call."""

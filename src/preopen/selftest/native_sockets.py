@@ -26,8 +26,8 @@ def _first_line(answer: str) -> str:
 def _fast_open(_: Body, port: str) -> str:
     """Connect by the first byte that is sent: no `connect` that a rule for ports would see."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(SECONDS)
         sock.sendto(_REQUEST, socket.MSG_FASTOPEN, (LOOPBACK, int(port)))
+        sock.settimeout(SECONDS)  # not before: a socket that does not wait says EINPROGRESS
         return _first_line(sock.recv(_SIZE).decode("latin-1"))
 
 

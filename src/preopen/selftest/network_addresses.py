@@ -20,7 +20,7 @@ from preopen.selftest.sending import (
     send,
     sending,
 )
-from preopen.selftest.site import LOOPBACK
+from preopen.selftest.site import LOOPBACK, NEIGHBOUR
 
 EVERYWHERE: Final = lists("http://*:@site")  # every host, and no address that is not public
 _LOCAL: Final = f"http://{LOOPBACK}:@site"
@@ -131,7 +131,7 @@ def _rebinding() -> list[Row]:
         _row(
             "rebinding-within",
             "have it lead elsewhere between check and connection",
-            _dialled(_rebound(LOOPBACK, "127.0.0.2")),
+            _dialled(_rebound(LOOPBACK, NEIGHBOUR)),
             Stop.ONE_LOOKUP,
             control=by_name,
             allowed=twice,

@@ -98,13 +98,15 @@ def _sizes() -> list[Row]:
             Stop.REQUEST_BYTES,
             works=answered(f"{_BIG} bytes"),
         ),
-        row(
+        _row(
             "bomb",
             "send a few kilobytes that unpack to megabytes",
-            *pair("download", f"{SITE}/bomb"),
-            _as_it_came,
+            sending(ask("download", f"{SITE}/bomb", limits=SMALL), _as_it_came),
             *(Stop.CODINGS, Stop.RESPONSE_BYTES),
-            works=_as_it_came,
+            control="what is not packed passes as it is",
+            allowed=sending(
+                ask("download", f"{SITE}/declared/4096", limits=SMALL), answered('"bytes": 4096')
+            ),
         ),
     ]
 

@@ -11,6 +11,7 @@ from preopen.selftest.sending import (
     answered,
     ask,
     denied,
+    opened,
     sending,
 )
 
@@ -106,11 +107,17 @@ def _paths() -> list[Row]:
 def _parts() -> list[Row]:
     anything = '[[egress]]\nallow = "${egress}"\nmethods = ["*"]\n'
 
+    both = opened(OPEN, "http://alias.test:@site")
+
     def row(name: str, tries: str, *parts: str) -> Row:
-        return _row(name, tries, _asks("send", *parts, grant=anything), Stop.URL)
+        return _row(name, tries, _asks("send", *parts, network=both, grant=anything), Stop.URL)
 
     return [
-        row("userinfo", "put a user name before the host", "GET", "http", f"x@{_HOST}", "/a"),
+        row(
+            "userinfo",
+            "put a user name that looks like a host before it",
+            *("GET", "http", "site.test@alias.test:@site", "/a"),
+        ),
         row("fragment", "put a fragment into the path", "GET", "http", _HOST, "/a#/b"),
         row("raw-path", "put a letter that is no ASCII into it", "GET", "http", _HOST, "/\\xe9"),
         row("trace", "have a request echoed with its login", "TRACE", "http", _HOST, "/a"),

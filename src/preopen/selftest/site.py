@@ -6,18 +6,19 @@ It notes every request that arrives, answers as its path says, and leads nowhere
 import base64
 import gzip
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import Listener, SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from preopen.selftest.asking import TOKEN
 
 WELCOME: Final = "welcome, operator"
 LOOPBACK: Final = "127.0.0.1"
+NEIGHBOUR: Final = "127.0.0.2"
 UNPACKED: Final = 4 << 20  # bytes that the bomb comes to
 _MOST: Final = 64 << 10  # bytes of a head, or of one line of a body
 _PIECE: Final = 16 << 10
@@ -119,11 +120,21 @@ class Site:
 
 @asynccontextmanager
 async def open_site() -> AsyncIterator[Site]:
-    """Serve a site on two free ports of loopback; at the end nobody serves there."""
-    listeners = [await anyio.create_tcp_listener(local_host=LOOPBACK) for _ in range(2)]
-    first, second = (int(each.extra(SocketAttribute.local_port)) for each in listeners)  # noqa: S610 - no Django
-    site = Site((first, second))
-    async with listeners[0], listeners[1], anyio.create_task_group() as tasks:
+    """Serve a site on two free ports of loopback, and a neighbour on the first of them.
+
+    At the end nobody serves there.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def listen(host: str, port: int) -> Listener[SocketStream]:
+            listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
+            return await stack.enter_async_context(listener)
+
+        listeners = [await listen(LOOPBACK, 0) for _ in range(2)]
+        first, second = (int(each.extra(SocketAttribute.local_port)) for each in listeners)  # noqa: S610 - no Django
+        listeners.append(await listen(NEIGHBOUR, first))
+        site = Site((first, second))
+        tasks = await stack.enter_async_context(anyio.create_task_group())
         for each in listeners:
             tasks.start_soon(each.serve, site.serve)
         yield site
