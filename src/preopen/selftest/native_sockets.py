@@ -1,6 +1,6 @@
 """What native code in a cell tries with sockets of its own, past every gateway.
 
-Each act gets a port of loopback, or a name; an OSError is a refusal.
+Each act gets a host and a port, or a name; an OSError is a refusal.
 """
 
 import socket
@@ -15,35 +15,41 @@ _PING: Final = b"ping"
 _SIZE: Final = 4096
 
 
-def _connect(_: Body, port: str) -> str:
-    return _first_line(converse(int(port), _REQUEST))
+def _address(where: str) -> tuple[str, int]:
+    host, _, port = where.rpartition(":")
+    return host, int(port)
+
+
+def _connect(_: Body, where: str) -> str:
+    port = _address(where)[1]
+    return _first_line(converse(port, _REQUEST))
 
 
 def _first_line(answer: str) -> str:
     return answer.partition("\r\n")[0]
 
 
-def _fast_open(_: Body, port: str) -> str:
+def _fast_open(_: Body, where: str) -> str:
     """Connect by the first byte that is sent: no `connect` that a rule for ports would see."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.sendto(_REQUEST, socket.MSG_FASTOPEN, (LOOPBACK, int(port)))
+        sock.sendto(_REQUEST, socket.MSG_FASTOPEN, _address(where))
         sock.settimeout(SECONDS)  # not before: a socket that does not wait says EINPROGRESS
         return _first_line(sock.recv(_SIZE).decode("latin-1"))
 
 
-def _multipath(_: Body, port: str) -> str:
+def _multipath(_: Body, where: str) -> str:
     """Connect by MPTCP, which falls back to TCP where the other side has only that."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, _MPTCP) as sock:
         sock.settimeout(SECONDS)
-        sock.connect((LOOPBACK, int(port)))
+        sock.connect(_address(where))
         sock.sendall(_REQUEST)
         return _first_line(sock.recv(_SIZE).decode("latin-1"))
 
 
-def _datagram(_: Body, port: str) -> str:
+def _datagram(_: Body, where: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(SECONDS)
-        sock.connect((LOOPBACK, int(port)))
+        sock.connect(_address(where))
         sock.send(_PING)
         return sock.recv(_SIZE).decode("latin-1")
 
@@ -58,32 +64,36 @@ def _unix(_: Body, name: str) -> str:
         return sock.recv(_SIZE).decode("latin-1")
 
 
-def _listen(_: Body, port: str) -> str:
+def _listen(_: Body, where: str) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.bind((LOOPBACK, int(port)))
+        sock.bind(_address(where))
         sock.listen()
         return "listening"
+
+
+def _accept(_: Body, __: str) -> str:
+    """Take a connection, which this process makes itself, at a port that it opens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.listen()
+        listener.settimeout(SECONDS)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+            sock.connect(listener.getsockname())
+            listener.accept()[0].close()
+    return "accepted"
 
 
 def _look_up(_: Body, name: str) -> str:
     return str(socket.getaddrinfo(name, 80, family=socket.AF_INET)[0][4][0])
 
 
-def _granted(body: Body, _: str) -> str:
-    """Connect to the one port that the call may reach, and say no more."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(SECONDS)
-        sock.connect((LOOPBACK, body.call.gateway_port))
-    return "connected"
-
-
 ACTS: Final[dict[str, Act]] = {
-    "tcp": _connect,
+    "connect": _connect,
     "fast-open": _fast_open,
     "mptcp": _multipath,
     "udp": _datagram,
     "unix": _unix,
     "listen": _listen,
-    "look-up": _look_up,
-    "gateway": _granted,
+    "sock-accept": _accept,
+    "resolve": _look_up,
 }

@@ -6,6 +6,7 @@ from preopen.selftest import (
     network_addresses,
     network_bodies,
     network_forms,
+    network_sockets,
     network_tickets,
 )
 
@@ -14,4 +15,5 @@ ROWS: Final = (
     *network_forms.ROWS,
     *network_bodies.ROWS,
     *network_tickets.ROWS,
+    *network_sockets.ROWS,
 )

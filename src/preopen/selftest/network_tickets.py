@@ -135,31 +135,4 @@ def _beside(act: str) -> Fight:
     return fight
 
 
-def _past_the_gate() -> list[Row]:
-    """Return what the wall alone stops: no gateway is asked."""
-    with_ticket = "a request with a ticket is answered"
-
-    def past(name: str, tries: str, act: str, thing: str, *stops: Stop) -> Row:
-        attack = sending(ask(act, thing), refuses, _nothing_arrived)
-        return _row(f"native-{name}", tries, attack, *stops, control=with_ticket)
-
-    alone = Stop.NAMESPACES
-    return [
-        past("tcp", "connect to loopback", "tcp", "@site", alone, Stop.LANDLOCK_TCP),
-        past("fast-open", "connect by MSG_FASTOPEN", "fast-open", "@site", Stop.SECCOMP, alone),
-        past("mptcp", "connect by MPTCP", "mptcp", "@site", Stop.SECCOMP, alone),
-        past("udp", "send a datagram", "udp", "@site", Stop.SECCOMP, alone),
-        past("unix", "talk to a Unix socket by its path", "unix", "@camp/talk", Stop.SECCOMP),
-        past(
-            "abstract-unix",
-            "talk to an abstract Unix socket",
-            "unix",
-            "preopen-selftest-@site",
-            *(Stop.SECCOMP, alone, Stop.LANDLOCK_SCOPE),
-        ),
-        past("listen", "listen on a port", "listen", "0", Stop.SECCOMP, Stop.LANDLOCK_TCP),
-        past("look-up", "look a name up", "look-up", "localhost", Stop.LANDLOCK),
-    ]
-
-
-ROWS: Final = (*_tickets(), *_neighbours(), *_past_the_gate())
+ROWS: Final = (*_tickets(), *_neighbours())
