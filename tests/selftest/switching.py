@@ -30,6 +30,7 @@ from preopen.selftest.bombs import much_code
 from preopen.tool.result import Reply, TextBlock
 from promises import inside, outside
 from promises.patching import Mutant, SetAttribute, disable
+from selftest import switching_network
 
 _NO_END: Final = 1 << 60  # units of fuel
 _ENTRY: Final = """\
@@ -165,11 +166,11 @@ def _takes_all(original: Any, _key: str) -> object:
 
 
 def _with_fuel(original: Any, _key: str) -> object:
-    def run_command(engine: Any, loaded: Any, wasi: Any, limits: Any) -> Any:
+    def limit_store(store: Any, loaded: Any, limits: Any, **more: Any) -> None:
         fuel = None if limits.fuel is None else _NO_END  # an engine counts, or does not
-        return original(engine, loaded, wasi, replace(limits, fuel=fuel))
+        original(store, loaded, replace(limits, fuel=fuel), **more)
 
-    return run_command
+    return limit_store
 
 
 def _does_nothing(_original: Any, _key: str) -> object:
@@ -182,7 +183,8 @@ def _promised(enforcer: str) -> dict[str, Mutant]:
 
 
 _IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
-    Stop.FUEL: {"preopen.sandbox.command:run_command": _with_fuel},
+    **switching_network.IN_CELLS,
+    Stop.FUEL: {"preopen.sandbox.command:limit_store": _with_fuel},
     Stop.STORE: {"wasmtime:Store.set_limits": _does_nothing},
     Stop.STACK: _promised("preopen.sandbox.engine:make_engine"),
     Stop.STDOUT: _promised("preopen.sandbox.context:Streams.write_stdout"),
@@ -193,6 +195,7 @@ _IN_COMPILER: Final[dict[Stop, dict[str, Mutant]]] = {
     Stop.COMPILER: {"preopen.sandbox.compiler:compile_binary": _takes_all},
 }
 _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
+    **switching_network.IN_SERVER,
     Stop.ARGUMENTS: _promised("preopen.policy.narrow:narrow"),
     Stop.FRESH_CELL: _promised("preopen.serving.invocation:Invoker._binding"),
     Stop.WALL_TIME: _promised("preopen.cells.pool:Pool._run_in"),

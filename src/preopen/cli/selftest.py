@@ -39,9 +39,10 @@ _SECTIONS: Final = [section.value for section in Section]
 def command(names: tuple[str, ...], *, as_json: bool) -> int:
     """Try to break out of real cells, on this machine, in folders made for it.
 
-    SECTION is one or more of files, hogs, leaks and liars; all of them without one. Each row is an
-    attack and its control: the same act with the grant, which must work. "Stopped by" names in
-    order all that stands between; "native code" is tried in a cell with WebAssembly out of the way.
+    SECTION is one or more of files, hogs, leaks, liars and network; all of them without one. Each
+    row is an attack and its control: the same act with the grant, which must work. "Stopped by"
+    names in order all that stands between; "native code" is tried in a cell with WebAssembly out of
+    the way. The network is this machine's loopback: nothing is sent anywhere else.
 
     Takes less than a minute, leaves nothing behind, and exits with 1 when any row fails.
     """

@@ -13,8 +13,8 @@ from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
-from preopen.policy.flags import Surroundings
 from preopen.cli.interrupts import ending_at_once
+from preopen.policy.flags import Surroundings
 from preopen.policy.policy import Policy
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher

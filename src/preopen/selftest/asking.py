@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from preopen.outcome import JsonValue
 
 SECRET = "swordfish"  # noqa: S105 - what lies outside of every grant, to be looked for
+TOKEN = "tok-5f3a9c1e7b24"  # noqa: S105 - the secret of the operator's that goes to one host
 
 
 class Section(enum.StrEnum):
@@ -16,6 +17,7 @@ class Section(enum.StrEnum):
     HOGS = "hogs"
     LEAKS = "leaks"
     LIARS = "liars"
+    NETWORK = "network"
 
 
 class Stop(enum.StrEnum):
@@ -42,10 +44,25 @@ class Stop(enum.StrEnum):
     SCHEMA = "output-schema"  # schema.py
     TRANSPORT = "transport"  # serving/transports/framing.py: one line, valid JSON
     MESSAGES = "messages"  # tool/failure.py and policy/paths.py: what a model is told
+    ASKING = (
+        "asking"  # sandbox/http_gate.py: no request of a guest's without a word of the server's
+    )
+    URL = "url-check"  # egress/url.py: what says no target, or not in one way only
+    NAMES = "name-gate"  # egress/rules.py: what no rule of the call allows
+    ADDRESSES = "address-gate"  # egress/addresses.py: where nobody may be led
+    ONE_LOOKUP = "one-lookup"  # egress/gateway.py: the address that was checked is dialled
+    TICKETS = "tickets"  # egress/tickets.py: each once, soon, in its own call
+    HEADERS = "header-check"  # egress/headers.py: what passes, and whose login counts
+    MASKING = "masking"  # egress/masking.py: a secret does not come back
+    CODINGS = "codings"  # egress/upstream.py: a body is passed on as it came, and never unpacked
+    REQUEST_BYTES = "request_bytes"
+    RESPONSE_BYTES = "response_bytes"
+    REQUESTS = "requests"
     NAMESPACES = "namespaces"
     CAPABILITIES = "capabilities"
     LANDLOCK = "landlock"
     LANDLOCK_TRUNCATE = "landlock-truncate"
+    LANDLOCK_TCP = "landlock-tcp"
     LANDLOCK_SCOPE = "landlock-scope"
     SECCOMP = "seccomp"
     RLIMITS = "rlimits"
@@ -57,6 +74,7 @@ LAYERS = frozenset(
         Stop.CAPABILITIES,
         Stop.LANDLOCK,
         Stop.LANDLOCK_TRUNCATE,
+        Stop.LANDLOCK_TCP,
         Stop.LANDLOCK_SCOPE,
         Stop.SECCOMP,
         Stop.RLIMITS,
@@ -75,8 +93,26 @@ class Who(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What the operator opens of the network for a call, and what names lead to.
+
+    `hosts` and `private` are those of `preopen.toml`. `names` are addresses by name, with spaces
+    between; of several answers each serves one look-up, the last one all that follow. The secret
+    "TOKEN" is there for whom the manifest names it. `ticket_s` is how long a ticket is good.
+    """
+
+    hosts: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ticket_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One call of the probe: what it is granted, as rows of its manifest, and what it is to do."""
+    """One call of the probe: what it is granted, as rows of its manifest, and what it is to do.
+
+    With a `network` it is one of the courier, which sends requests.
+    """
 
     words: tuple[str, ...] = ()
     grant: str = ""  # the directories and variables of the manifest, TOML
@@ -89,6 +125,7 @@ class Ask:
     binary: bytes = b""  # or these bytes
     level: str = "write"
     calls_per_cell: int = 1
+    network: Network | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Final
 
+import anyio
+
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import ZygoteLauncher
@@ -26,8 +28,11 @@ from preopen.level import PermissionLevel
 from preopen.outcome import JsonValue
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.selftest.asking import SECRET, Ask, Who
+from preopen.selftest.opening import gateway_for, network_policy
+from preopen.selftest.site import Site, open_site
+from preopen.selftest.talkers import open_talkers
 from preopen.selftest.wire import call_over_wire
-from preopen.serving.invocation import Answer, make_invoker
+from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import builtin_folder, load_tool
 from preopen.serving.registry import Tool
 from preopen.serving.transports.descriptors import borrowed
@@ -57,7 +62,7 @@ _KINDS: Final = {
     Who.NATIVE: ("native",),
     Who.BINARY: ("binary",),
 }
-_KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp")
+_KEYS: Final = ("@top", "@work", "@docs", "@server", "@temp", "@site", "@other", "@ground", "@camp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,21 @@ class Ground:
     async def call(self, ask: Ask) -> Answer:
         """Return the answer of one call."""
         policy, tool, arguments = self._made(ask)
-        return await make_invoker(self._pool, policy)(tool, arguments, _hear)
+        return await self._invoker(policy, ask)(tool, arguments, _hear)
+
+    async def call_beside(self, one: Ask, other: Ask) -> tuple[Answer, Answer]:
+        """Return the answers of two calls that run beside one another, on one gateway."""
+        made = [self._made(ask) for ask in (one, other)]
+        invoker = self._invoker(made[0][0], one)
+        answers: dict[int, Answer] = {}
+
+        async def call(number: int, tool: Tool, arguments: Mapping[str, JsonValue]) -> None:
+            answers[number] = await invoker(tool, arguments, _hear)
+
+        async with anyio.create_task_group() as tasks:
+            for number, (_, tool, arguments) in enumerate(made):
+                tasks.start_soon(call, number, tool, arguments)
+        return answers[0], answers[1]
 
     async def call_over_wire(self, ask: Ask) -> bytes:
         """Return all that a client would get for one call."""
@@ -87,6 +106,11 @@ class Ground:
     def _pool(self) -> Pool:
         others = {"native": self.camp.native, "binary": self.camp.compiling}
         return others.get(self.kind, self.camp.guests)
+
+    def _invoker(self, policy: Policy, ask: Ask) -> Invoker:
+        if ask.network is None:
+            return make_invoker(self._pool, policy)
+        return Invoker(pool=self._pool, policy=policy, gateway=gateway_for(policy, ask.network))
 
     def _made(self, ask: Ask) -> tuple[Policy, Tool, Mapping[str, JsonValue]]:
         policy, binary = self._policy(ask), shipped(ask, self.kind)
@@ -106,6 +130,7 @@ class Ground:
             environment_names=("PREOPEN_SELFTEST",),
             environment={"PREOPEN_SELFTEST": "granted"},
             calls_per_cell={"probe": ask.calls_per_cell} if ask.calls_per_cell > 1 else {},
+            network=network_policy(ask.network, self._fill),
         )
 
     def _filled(self, value: JsonValue) -> JsonValue:
@@ -118,6 +143,9 @@ class Ground:
             str(self.top / "docs"),
             str(os.getpid()),
             gettempdir(),
+            *map(str, self.camp.site.ports),
+            self.top.name,
+            str(self.camp.top),
         )
         for key, each in zip(_KEYS, values, strict=True):
             text = text.replace(key, each)
@@ -126,12 +154,13 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camp:
-    """The pools, and the folder below which every ground is made."""
+    """The pools, the site that calls may ask, and the folder below which every ground is made."""
 
     top: Path
     guests: Pool
     native: Pool
     compiling: Pool
+    site: Site
     numbers: Iterator[int] = field(default_factory=count)
 
     @property
@@ -176,7 +205,9 @@ async def open_camp(
             await stack.enter_async_context(open_pool(each, kept, cells=CELLS, spares=1))
             for each, kept in zip(launchers, (cache, cache, apart), strict=True)
         ]
-        yield Camp(top=top, guests=pools[0], native=pools[1], compiling=pools[2])
+        site = await stack.enter_async_context(open_site())
+        await stack.enter_async_context(open_talkers(top, site.ports[0]))
+        yield Camp(top=top, guests=pools[0], native=pools[1], compiling=pools[2], site=site)
 
 
 @contextmanager
@@ -199,10 +230,7 @@ def _worth_stealing(top: Path) -> Iterator[None]:
 
 def shipped(ask: Ask, kind: str) -> Path:
     """Return the binary of one call: the probe, or the guest that was asked for."""
-    name = ask.guest or ("probe/probe" if kind != "component" else "probe/probe.component")
-    if ask.guest and kind == "component":
-        name = f"{ask.guest}-component"
-    return builtin_folder().parent / "wasm" / f"{name}.wasm"
+    return builtin_folder().parent / "wasm" / f"{_binary_name(ask, kind)}.wasm"
 
 
 def manifest_for(ask: Ask, binary: Path) -> str:
@@ -222,6 +250,14 @@ def manifest_for(ask: Ask, binary: Path) -> str:
             ask.grant,
         ]
     )
+
+
+def _binary_name(ask: Ask, kind: str) -> str:
+    if ask.network is not None:  # of native code's call it says that the cell gets a network
+        return ask.guest or "courier/courier"
+    if ask.guest:
+        return f"{ask.guest}-component" if kind == "component" else ask.guest
+    return "probe/probe.component" if kind == "component" else "probe/probe"
 
 
 def _table(name: str, /, **values: JsonValue) -> str:

@@ -4,6 +4,7 @@ The cell is the product's own: the same mounts, the same wall, the same limits, 
 Only WebAssembly is out of the way: what stops an attack now is the operating system.
 """
 
+import json
 from collections.abc import Callable
 from functools import partial
 
@@ -13,22 +14,30 @@ from preopen.sandbox import zygote
 from preopen.sandbox.command import Ended
 from preopen.sandbox.context import Streams
 from preopen.sandbox.engine import Shelf
-from preopen.selftest.native_acts import Body, perform
+from preopen.selftest import native_http
+from preopen.selftest.native_acts import perform
+from preopen.selftest.native_body import Body
 from preopen.wire.channel import Channel
 from preopen.wire.frames import Call
 
 
 def ready_native(
-    _shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams, _channel: Channel
+    _shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams, channel: Channel
 ) -> Callable[[], Ended]:
     """Return what does the acts of a call, in a guest's place."""
-    return partial(_run_native, call, streams)
+    body = Body(call=call, channel=channel, print=streams.write_stdout, warn=streams.write_stderr)
+    return partial(_run_native, body, streams)
 
 
-def _run_native(call: Call, streams: Streams) -> Ended:
-    """Do what the call's words say, a pair each, and print a line for each as the probe does."""
-    body = Body(call=call, print=streams.write_stdout, warn=streams.write_stderr)
-    words = call.argv[1:]
+def _run_native(body: Body, streams: Streams) -> Ended:
+    """Do what the call's words say, a pair each, and print a line for each as the probe does.
+
+    Words of the courier's are one request, and the line is as the courier's.
+    """
+    words = body.call.argv[1:]
+    if words[:1] == ("send",):
+        body.print(b"%s\n" % json.dumps(native_http.send(body, words[1:])).encode())
+        return Ended()
     for act, thing in zip(words[::2], words[1::2], strict=True):
         if act == "overrun":  # past the counting: straight into the answer
             streams.stdout += b"x" * (int(thing) << 10)

@@ -10,42 +10,17 @@ import os
 import resource
 import stat
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-from preopen.capability import Reach
-from preopen.wire.frames import Call
+from preopen.selftest import native_http, native_sockets
+from preopen.selftest.native_body import Act, Body
 
 LURKING_SECONDS: Final = 0.4
 MANY: Final = 2000  # descriptors
 _IN_CREATE: Final = 0x100
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _memory: list[str] = []  # what one call leaves in its process
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """One call as its native code has it."""
-
-    call: Call
-    print: Callable[[bytes], None]
-    warn: Callable[[bytes], None]
-
-    def path(self, text: str) -> str:
-        """Return a path of the guest's as one of the host's: relative ones lie in the first mount.
-
-        A narrowed mount names its file; the folder is what the guest finds itself in.
-        """
-        if not self.call.mounts or text.startswith("/"):
-            return text
-        first = self.call.mounts[0]
-        folder = Path(first.host_paths[0])
-        return str((folder if first.reach is Reach.TREE else folder.parent) / text)
-
-
-Act: TypeAlias = Callable[[Body, str], object]
 
 
 def perform(body: Body, act: str, thing: str) -> str:
@@ -254,4 +229,6 @@ ACTS: Final[dict[str, Act]] = {
     "pin": lambda _, t: os.sched_setaffinity(int(t), os.sched_getaffinity(0)),
     "memory": lambda _, t: Path(f"/proc/{t}/mem").open("rb").close(),
     "untie": lambda _, __: _libc("prctl", 1, 0, 0, 0, 0),
+    **native_http.ACTS,
+    **native_sockets.ACTS,
 }

@@ -7,7 +7,7 @@ import anyio
 
 from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
-from preopen.selftest import compiling, files, hogs, leaks, liars
+from preopen.selftest import compiling, files, hogs, leaks, liars, network
 from preopen.selftest.asking import LAYERS, Section, Seen, Who
 from preopen.selftest.ground import Camp
 from preopen.selftest.row import Fight, Result, Row
@@ -19,6 +19,7 @@ ROWS: Final[Mapping[Section, Sequence[Row]]] = {
     Section.HOGS: (*hogs.ROWS, *compiling.ROWS),
     Section.LEAKS: leaks.ROWS,
     Section.LIARS: liars.ROWS,
+    Section.NETWORK: network.ROWS,
 }
 
 
