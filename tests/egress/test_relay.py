@@ -296,8 +296,12 @@ async def test_a_cut_is_a_reset_and_not_an_end() -> None:
         async with await anyio.connect_tcp("127.0.0.1", attendance.port) as stream:
             await stream.send(request(path))
             with pytest.raises(anyio.BrokenResourceError):
-                while True:
-                    await stream.receive()
+                await _receive_all(stream)
+
+
+async def _receive_all(stream: ByteStream) -> None:
+    async for _ in stream:
+        pass
 
 
 @pytest.mark.parametrize("rest", [b"", b"Content-Length: 3\r\n\r\n"])
