@@ -97,7 +97,7 @@ pub fn download(parts: &Parts) -> Option<()> {
 /// Read a body to its end; say how long it was, and whether it ended well.
 fn drain(response: IncomingResponse, mut take: impl FnMut(&[u8])) -> (u64, Result<(), ErrorCode>) {
     let mut bytes = 0;
-    let mut reading = match Reading::new(response) {
+    let mut reading = match Reading::new(response, None) {
         Ok(reading) => reading,
         Err(error) => return (0, Err(error)),
     };
@@ -161,7 +161,7 @@ fn declared(response: &IncomingResponse) -> u64 {
 }
 
 fn read_to(response: IncomingResponse, least: u64) -> Result<u64, ErrorCode> {
-    let mut reading = Reading::new(response)?;
+    let mut reading = Reading::new(response, None)?;
     let mut bytes = 0;
     while let Some(piece) = reading.piece()? {
         bytes += piece.len() as u64;

@@ -1,5 +1,7 @@
 //! The bodies of responses and requests, piece by piece.
 
+use std::io::{self, Read};
+
 use wasip2::http::types::{
     ErrorCode, FutureIncomingResponse, IncomingBody, IncomingResponse, OutgoingBody,
     http_error_code,
@@ -7,10 +9,13 @@ use wasip2::http::types::{
 use wasip2::io::poll::poll;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
+use crate::deadline::Deadline;
+
 const PIECE: u64 = 64 << 10;
 
 /// A response's body that is being read.
 pub struct Reading {
+    deadline: Option<Deadline>,
     stream: InputStream,
     _body: IncomingBody, // dropped after its stream
     _response: IncomingResponse,
@@ -18,21 +23,55 @@ pub struct Reading {
 
 impl Reading {
     /// Take a response's body: there is one of each.
-    pub fn new(response: IncomingResponse) -> Result<Self, ErrorCode> {
+    pub fn new(response: IncomingResponse, deadline: Option<Deadline>) -> Result<Self, ErrorCode> {
         let gone = |()| ErrorCode::InternalError(Some("the body was taken before".into()));
         let body = response.consume().map_err(gone)?;
         let stream = body.stream().map_err(gone)?;
-        Ok(Self { stream, _body: body, _response: response })
+        Ok(Self { deadline, stream, _body: body, _response: response })
     }
 
     /// The next bytes, or None at the end of the body.
     pub fn piece(&mut self) -> Result<Option<Vec<u8>>, ErrorCode> {
         loop {
-            match self.stream.blocking_read(PIECE) {
+            let read = match self.deadline {
+                None => self.stream.blocking_read(PIECE),
+                Some(deadline) if deadline.wait(&self.stream.subscribe()) => {
+                    self.stream.read(PIECE)
+                }
+                Some(_) => return Err(ErrorCode::ConnectionReadTimeout),
+            };
+            match read {
                 Ok(piece) if piece.is_empty() => {}
                 Ok(piece) => return Ok(Some(piece)),
                 Err(StreamError::Closed) => return Ok(None),
                 Err(error) => return Err(code(error)),
+            }
+        }
+    }
+}
+
+/// What remains of a body, as a stream of bytes; an error of wasi:http is the source of its errors.
+pub struct Bytes {
+    reading: Reading,
+    piece: io::Cursor<Vec<u8>>,
+}
+
+impl Bytes {
+    pub fn new(reading: Reading) -> Self {
+        Self { reading, piece: io::Cursor::default() }
+    }
+}
+
+impl Read for Bytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.piece.read(buffer)? {
+                0 if !buffer.is_empty() => match self.reading.piece() {
+                    Ok(Some(piece)) => self.piece = io::Cursor::new(piece),
+                    Ok(None) => return Ok(0),
+                    Err(code) => return Err(io::Error::other(code)),
+                },
+                taken => return Ok(taken),
             }
         }
     }

@@ -59,3 +59,69 @@ pub fn detail(code: &ErrorCode) -> String {
         _ => String::new(),
     }
 }
+
+/// What an error means for whoever asked `host`: a sentence without a full stop at its end.
+pub fn sentence(code: &ErrorCode, host: &str) -> String {
+    use ErrorCode as E;
+    let said = match code {
+        E::DnsTimeout | E::DnsError(_) => format!("the name of {host} could not be resolved"),
+        E::DestinationNotFound => format!("{host} was not found"),
+        E::DestinationUnavailable => format!("{host} is not available"),
+        E::DestinationIpProhibited => format!("the address of {host} is not allowed by policy"),
+        E::DestinationIpUnroutable => format!("no route leads to {host}"),
+        E::ConnectionRefused => format!("{host} refused the connection"),
+        E::ConnectionTerminated => format!("{host} closed the connection too early"),
+        E::ConnectionTimeout => format!("{host} accepted no connection in time"),
+        E::ConnectionReadTimeout => format!("{host} sent nothing for too long"),
+        E::ConnectionWriteTimeout => format!("{host} took no more of the request in time"),
+        E::ConnectionLimitReached => "too many requests are under way: let some end first".into(),
+        E::TlsProtocolError | E::TlsAlertReceived(_) => format!("TLS with {host} failed"),
+        E::TlsCertificateError => format!("the certificate of {host} is not valid"),
+        E::HttpRequestDenied => format!("the request to {host} was denied by policy"),
+        E::HttpRequestLengthRequired => format!("{host} wants to know the body's length first"),
+        E::HttpRequestBodySize(_) => "the request's body is larger than is allowed".into(),
+        E::HttpRequestMethodInvalid => "this method is not allowed".into(),
+        E::HttpRequestUriInvalid => "the URL cannot be requested".into(),
+        E::HttpRequestUriTooLong => "the URL is too long".into(),
+        E::HttpRequestHeaderSectionSize(_)
+        | E::HttpRequestHeaderSize(_)
+        | E::HttpRequestTrailerSectionSize(_)
+        | E::HttpRequestTrailerSize(_) => "the request's headers are too long".into(),
+        E::HttpResponseIncomplete => format!("{host} ended the response too early"),
+        E::HttpResponseBodySize(_) => "the response is larger than is allowed".into(),
+        E::HttpResponseHeaderSectionSize(_)
+        | E::HttpResponseHeaderSize(_)
+        | E::HttpResponseTrailerSectionSize(_)
+        | E::HttpResponseTrailerSize(_) => "the response's headers are too long".into(),
+        E::HttpResponseTransferCoding(_) | E::HttpResponseContentCoding(_) => {
+            format!("{host} used a coding that is not supported")
+        }
+        E::HttpResponseTimeout => format!("{host} did not answer in time"),
+        E::HttpUpgradeFailed => format!("{host} wants another protocol than HTTP"),
+        E::HttpProtocolError => format!("the exchange with {host} broke off, or was not HTTP"),
+        E::LoopDetected => format!("the way to {host} is a loop"),
+        E::ConfigurationError => "the network of this tool is not set up rightly".into(),
+        E::InternalError(_) => format!("the request to {host} failed"),
+    };
+    match detail(code) {
+        detail if detail.is_empty() => said,
+        detail => format!("{said}: {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_names_the_host_and_the_policy() {
+        let denied = sentence(&ErrorCode::HttpRequestDenied, "example.com");
+        assert_eq!(denied, "the request to example.com was denied by policy");
+    }
+
+    #[test]
+    fn what_an_error_says_beside_its_name_is_kept() {
+        let error = ErrorCode::InternalError(Some("no more sockets".into()));
+        assert_eq!(sentence(&error, "h"), "the request to h failed: no more sockets");
+    }
+}
