@@ -66,10 +66,11 @@ async def test_rest_of_a_long_page_is_read_from_its_offset(desk: Desk, web: Web)
 
 async def test_json_is_laid_out(desk: Desk, web: Web) -> None:
     """Issue: JSON pretty-printed."""
-    said = await desk.says("fetch", url=web.put_json("/json", {"a": [1, {"b": "ü"}]}))
+    values = [{"name": "läntern", "number": number, "state": "on"} for number in range(9)]
+    said = await desk.says("fetch", url=web.put_json("/json", {"lamps": values}))
 
-    assert '"b": "ü"' in said
-    assert said.count("\n") > 3
+    assert '"name": "läntern", "number": 8' in said
+    assert said.count("\n") > 9
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Web:
 
     def put_json(self, path: str, value: object) -> str:
         """Put a JSON document there and return its URL."""
-        return self.put(path, json.dumps(value), "application/json")
+        return self.put(path, json.dumps(value, ensure_ascii=False), "application/json")
 
     def lead(self, path: str, to: str, status: str = "302 Found") -> str:
         """Put a redirect there and return its URL."""
