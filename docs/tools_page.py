@@ -28,6 +28,9 @@ No match and an empty file are good results. What went wrong is an error of one 
 
 **Ignored files** are those that `.gitignore`, `.ignore` and `.git/info/exclude` name, in the folder itself and in those above it, as far as the workspace reaches.
 
+**The network** is closed until you open a host: `--egress https://docs.python.org`, or `hosts` under `[egress]` in `preopen.toml`.
+A call reaches the scheme, host and port of the URL that it names, and no other; private addresses need `--egress-private`.
+
 **Writing** is atomic: beside, to the disk, and renamed over the old file.
 A symbolic link is written through to its target, and a file with several hard links is rewritten in place, which the result says.
 A file's mode stays what it was; where its owner or group could not, the result says so.
@@ -73,6 +76,10 @@ def _tool(manifest: Manifest) -> str:
 def _reach(manifest: Manifest) -> Iterator[str]:
     for ask in manifest.directories:
         yield _directory(ask)
+    for egress in manifest.egress:
+        methods = "any method" if egress.methods == ("*",) else " and ".join(egress.methods)
+        narrowed = f"cut down to `{egress.narrow_to}`"
+        yield f"Sends requests ({methods}) to the hosts that are open, {narrowed}."
 
 
 def _directory(ask: DirectoryAsk) -> str:
@@ -100,7 +107,7 @@ def _said(schema: Mapping[str, Any]) -> str:
 def _type(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
-    kind = str(schema["type"])
+    kind = str(schema.get("type", "any JSON value"))
     if kind == "array":
         return f"array of {schema['items']['type']}s"
     if "maximum" in schema:
