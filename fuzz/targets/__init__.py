@@ -1,1 +1,1 @@
-"""The five readers, a file each: its properties, its seeds, its tokens."""
+"""The six readers, a file each: its properties, its seeds, its tokens."""

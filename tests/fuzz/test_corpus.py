@@ -13,6 +13,9 @@ from wasmtime import wat2wasm
 from fuzz import corpus
 from fuzz.mutation import mutate
 from fuzz.target import NAMES, load
+from preopen.egress.addresses import Address
+from preopen.egress.rule import EgressRule
+from preopen.egress.rule import Target as Request
 from preopen.outcome import InvalidResult
 from preopen.serving.transports.framing import Line, LineSplitter
 from preopen.tool.binary import BinaryFacts, read_facts
@@ -23,6 +26,7 @@ from preopen.wire.frames import Reaped
 
 WITH_IMPORT = bytes(wat2wasm('(module (import "a" "b" (func)))'))
 REAPED = b'{"frame":"Reaped","cell":3,"status":9,"cpu_ms":1.5,"max_rss_bytes":0}'
+REQUEST = b"https://a.example/x\nhttps://*.b.example\nhttps://xa.example/x\nGET\n\na.example\n/x"
 ROOT = Path(__file__).parents[2]
 MANIFEST = (ROOT / "tool_manifests" / "read.toml").read_bytes()
 FILES = [pytest.param(n, f, id=f"{n}-{f.name}") for n in NAMES for f in corpus.files(n)]
@@ -132,6 +136,19 @@ def read_as_text(manifest: Manifest, stdout: bytes, check: Check) -> Reply | Inv
     return Reply(content=(TextBlock(text=stdout.decode("utf-8", "surrogateescape")),))
 
 
+def match_by_end_of_host(rule: EgressRule, target: Request) -> bool:
+    return target.host.endswith(rule.host.text)
+
+
+def ask_alone(ask: EgressRule, ceiling: EgressRule) -> EgressRule:
+    del ceiling
+    return ask
+
+
+def forbid_by_python_alone(address: Address, *, private: bool) -> str:
+    return "" if private or address.is_global else "not global"
+
+
 @pytest.mark.parametrize(
     ("name", "reader", "broken", "data"),
     [
@@ -141,6 +158,10 @@ def read_as_text(manifest: Manifest, stdout: bytes, check: Check) -> Reply | Inv
         ("transport", "LineSplitter", splitter_of_stripped_lines, b'{"method": 1}\n'),
         ("manifest", "parse_manifest", parse_with_spaced_name, MANIFEST),
         ("result", "read_reply", read_as_text, b"text\n\xff"),
+        ("egress", "parse_host", str.upper, REQUEST),
+        ("egress", "matches", match_by_end_of_host, REQUEST),
+        ("egress", "intersect", ask_alone, REQUEST),
+        ("egress", "forbidden", forbid_by_python_alone, b"\n\nhttp://[64:ff9b::7f00:1]"),
     ],
 )
 def test_a_reader_that_is_broken_is_found(

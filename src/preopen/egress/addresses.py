@@ -38,6 +38,8 @@ _SPECIAL: Final[tuple[_Row, ...]] = tuple(
         ("fd20:ce::254/128", _METADATA),  # Google
         ("fd00:c1::a9fe:a9fe/128", _METADATA),  # Oracle
         ("fd00:42::42/128", _METADATA),  # Scaleway
+        ("fd00:100::100:200/128", _METADATA),  # Alibaba
+        ("fd00:a9fe:a9fe::1/128", _METADATA),  # Akamai (Linode)
         ("0.0.0.0/32", "the unspecified address"),
         ("0.0.0.0/8", _RESERVED),
         ("10.0.0.0/8", _PRIVATE),
@@ -86,7 +88,7 @@ _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})  # RFC 5214: before the IPv
 
 
 def unembed(address: Address) -> tuple[Address, ...]:
-    """Return the address and every IPv4 address that stands in it, in no order that means anything.
+    """Return the address, and behind it every IPv4 address that stands in it.
 
     Looked for: mapped, compatible, translated, NAT64 (RFC 6052; of RFC 8215's block every place at
     which one could stand), 6to4, Teredo's server and client, ISATAP behind any prefix.

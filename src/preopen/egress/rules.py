@@ -62,7 +62,7 @@ def parse_rule(
     host_text, rest = (found[1], found[2]) if found else ("", rest)
     if rest.partition("/")[0].count(":") > 1:
         raise ValueError(
-            f"{shown(text)} has more than one port; "
+            f"{shown(text)} is no host with one port; "
             'write an IPv6 address in brackets, such as "https://[2001:db8::1]"'
         )
     host = _parse_host(host_text, text, scheme)
@@ -98,7 +98,7 @@ def _split_scheme(text: str) -> tuple[str, str]:
     if not mark:
         better = "https://" + re.sub(r"^(?:https?:)?/*", "", text)
         raise ValueError(f"{shown(text)} has no scheme; write {shown(better)}")
-    folded = scheme.lower() if scheme.isascii() else ""
+    folded = scheme.lower()
     if folded not in DEFAULT_PORTS:
         better = f"https://{rest}"
         raise ValueError(
@@ -210,7 +210,7 @@ def format_rule(rule: EgressRule) -> str:
         case HostKind.ADDRESSES:
             block = ip_network(rule.host.text)
             host = _host_text(block)
-            if path and ("/" in host or _LENGTH.fullmatch(path)):
+            if path and ("/" in host or _LENGTH.match(path)):
                 host = _host_text(block, always=True)
                 ports = ports or f":{low}"
         case _:

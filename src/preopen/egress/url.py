@@ -132,8 +132,6 @@ def is_disguised(path: str) -> bool:
         decoded = unquote_to_bytes(raw)
         if decoded == raw:
             break
-        if decoded.count(b"/") > raw.count(b"/"):
-            return True
         raw = decoded
     else:
         return True
@@ -164,8 +162,7 @@ def fold_method(method: str) -> str:
 
 
 def _check_scheme(scheme: str) -> str:
-    # Exactly ASCII before folding: U+017F in capitals is "S".
-    folded = scheme.lower() if scheme.isascii() else ""
+    folded = scheme.lower()  # nothing beyond ASCII folds to a letter of "https"
     if folded not in DEFAULT_PORTS:
         reason = f'the scheme {shown(scheme)} is neither http nor https; write "https"'
         raise _FlawError(reason, "HTTP-request-denied")
