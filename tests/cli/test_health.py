@@ -118,7 +118,11 @@ def test_this_machine_says_what_it_is() -> None:
         ("2.10", ">=2.3,<3", True),
         ("3.0.0rc1", ">=2.3,<3", False),
         ("1.0", "", True),
-        ("1.0", "~=1.0", False),
+        ("1.9", "~=1.0", True),
+        ("2.0", "~=1.0", False),
+        ("2.4rc1", ">=2.3,<3", True),
+        ("1.0", "about 1", False),
+        ("of today", ">=1", False),
         ("1.0", ">=0.9,!=1.0", False),
     ],
 )

@@ -14,7 +14,8 @@ from anyio.abc import TaskGroup
 
 from preopen.cells.handle import Cell, End
 from preopen.cells.start import NETWORK, PLAIN, SPAWN, ZYGOTE, start
-from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError, Zygote
+from preopen.cells.verdict import NOT_LOADED, UNLOADABLE
+from preopen.cells.zygote import LAUNCH_SECONDS, LEAVING_SECONDS, LaunchError, Zygote
 from preopen.layer import Layer
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed, open_pair
@@ -169,9 +170,7 @@ class SpawnLauncher:
             with anyio.fail_after(LAUNCH_SECONDS):
                 await self._greet(cell)
         except (ChannelClosed, FrameError, TimeoutError) as error:
-            cell.close()
-            msg = "a fresh cell ended before it was ready"
-            raise LaunchError(msg) from error
+            raise await _never_ready(cell) from error
         except BaseException:
             cell.close()
             raise
@@ -200,6 +199,17 @@ class SpawnLauncher:
 def role_of(launcher: ZygoteLauncher | SpawnLauncher) -> str:
     """Return what an entry point is told its cells are to be."""
     return NETWORK if launcher.has_network else PLAIN
+
+
+async def _never_ready(cell: Cell) -> LaunchError:
+    """Return why a fresh cell is of no use, as far as its end tells; close it."""
+    with anyio.move_on_after(LEAVING_SECONDS):
+        await cell.ended()
+    end = cell.end
+    cell.close()
+    if end is not None and end.status is not None and end.status >> 8 == NOT_LOADED:
+        return LaunchError(UNLOADABLE, may_pass=False)
+    return LaunchError("a fresh cell ended before it was ready")
 
 
 def check_layers(

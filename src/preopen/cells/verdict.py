@@ -23,7 +23,13 @@ from preopen.units import format_size
 from preopen.wire.frames import Answer
 
 NO_WALL = 71  # sandbox/zygote.py: the cell could not prepare its wall
+NOT_LOADED = 65  # sandbox/cell.py: the cell could not load a compiled binary
 _STDERR_NOTE = 64  # bytes that the cell may add to say that earlier stderr was cut
+# It was compiled for another machine or by another wasmtime, and has our MAC all the same.
+UNLOADABLE = (
+    "the compiled binary could not be loaded; stderr of the server says why, and what was compiled"
+    " elsewhere is compiled anew once preopen's cache folder is removed"
+)
 
 
 def read_answer(answer: Answer, job: Job) -> Outcome:
@@ -71,4 +77,6 @@ def read_end(end: End, limits: Limits) -> Outcome:
         return CellLost(reason=f"the cell was ended by {signal.Signals(end.signal).name}")
     if end.status is not None and end.status >> 8 == NO_WALL:
         return CellLost(reason="the cell could not prepare its wall; stderr of the server says why")
+    if end.status is not None and end.status >> 8 == NOT_LOADED:
+        return CellLost(reason=UNLOADABLE, may_pass=False)
     return CellLost(reason="the cell ended without an answer")

@@ -20,7 +20,7 @@ LAUNCH_SECONDS = (
 
 
 # Its channel ends a moment before it does; one that hangs is given up without its reason.
-_LEAVING_SECONDS = 0.2
+LEAVING_SECONDS = 0.2
 
 
 class LaunchError(Exception):
@@ -174,7 +174,7 @@ class Zygote:
             pending.done.set()
 
     async def _why_lost(self) -> str:
-        with anyio.move_on_after(_LEAVING_SECONDS):
+        with anyio.move_on_after(LEAVING_SECONDS):
             while self.process.poll() is None:  # noqa: ASYNC110 - a process sets no event
                 await anyio.sleep(0.005)
         if self.process.returncode == NO_WALL:

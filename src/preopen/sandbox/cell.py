@@ -8,6 +8,7 @@ import functools
 import gc
 import os
 import resource
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NoReturn, TypeAlias
@@ -37,6 +38,7 @@ from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, sta
 ReadyGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams, Channel], Callable[[], Ended]]
 
 _STARTER_LIMITS = Limits()
+_NOT_LOADED = 65  # EX_DATAERR: `cells/verdict.py` reads it
 
 
 def ready_guest(
@@ -76,8 +78,7 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> Non
         match channel.receive():
             case Load(binary=binary):
                 (descriptor,) = channel.taken
-                shelf.load(binary, descriptor)
-                os.close(descriptor)
+                load_or_leave(shelf, binary, descriptor)
             case Call() as call:
                 channel.send(_answer(channel, shelf, wall, call, ready, walled=walled))
                 walled = True
@@ -86,6 +87,21 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> Non
                 gc.enable()  # what one call leaves behind is not to be there in the hundredth
             case _:
                 return
+
+
+def load_or_leave(shelf: Shelf, binary: Binary, descriptor: int) -> None:
+    """Load a compiled binary and close its descriptor; where it cannot be loaded say so and end.
+
+    In one line on the server's standard error: nothing else can be of use to whoever reads it.
+    """
+    try:
+        shelf.load(binary, descriptor)
+    except WasmtimeError as error:
+        reason = str(error).strip().partition("\n")[0]
+        sys.stderr.write(f"preopen: a cell could not load a compiled binary: {reason}\n")
+        sys.stderr.flush()
+        os._exit(_NOT_LOADED)
+    os.close(descriptor)
 
 
 def rehearse_alone(shelf: Shelf) -> None:

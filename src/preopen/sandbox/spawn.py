@@ -5,6 +5,7 @@ It loads what the server sends and then is a cell like any other, wall included 
 
 import os
 
+from preopen.sandbox.cell import load_or_leave
 from preopen.sandbox.engine import Shelf
 from preopen.sandbox.process import begin_for_cells
 from preopen.sandbox.wall import probe_layers
@@ -36,8 +37,7 @@ def _load_starters(channel: Channel, shelf: Shelf) -> None:
         match channel.receive():
             case Load(binary=binary):
                 (descriptor,) = channel.taken
-                shelf.load(binary, descriptor)
-                os.close(descriptor)
+                load_or_leave(shelf, binary, descriptor)
                 wanted.discard(binary)
             case _:
                 os._exit(0)

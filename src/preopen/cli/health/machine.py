@@ -1,13 +1,15 @@
 """Python, the packages that preopen needs, the user, descriptors → lines."""
 
-import operator
 import platform
-import re
 import resource
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
 
 from preopen import __version__
 from preopen.cli.health.line import Line, State
@@ -20,17 +22,6 @@ SECTION: Final = "machine"
 # files), and 41 were open before any call.
 _DESCRIPTORS_PER_CALL: Final = 8
 _DESCRIPTORS_ALWAYS: Final = 128
-
-_REQUIREMENT: Final = re.compile(r"([\w.-]+)\s*([^;]*?)\s*(?:;(.*))?")
-_BOUND: Final = re.compile(r"(>=|<=|==|!=|>|<)\s*([\d.]+)")
-_COMPARE: Final = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 
 
 def examine_machine(policy: Policy) -> Iterator[Line]:
@@ -73,22 +64,14 @@ def package_line(name: str, bounds: str, found: str | None, *, optional: bool) -
 
 
 def in_range(version_text: str, bounds: str) -> bool:
-    """Whether a version lies within bounds such as `>=50,<51`; a bound that is none is not kept."""
-    for part in filter(None, (each.strip() for each in bounds.split(","))):
-        found = _BOUND.fullmatch(part)
-        if found is None:
-            return False
-        here, there = _numbers(version_text), _numbers(found[2])
-        length = max(len(here), len(there))
-        here, there = ((*each, *[0] * (length - len(each))) for each in (here, there))
-        if not _COMPARE[found[1]](here, there):
-            return False
-    return True
+    """Whether a version lies within bounds such as `>=50,<51` (PEP 440); what is none is not kept.
 
-
-def _numbers(text: str) -> tuple[int, ...]:
-    release = re.match(r"\d+(?:\.\d+)*", text)
-    return tuple(int(part) for part in release[0].split(".")) if release else ()
+    A release candidate of 3.0 is not below 3; one of 2.4 is above 2.3, and counts.
+    """
+    try:
+        return SpecifierSet(bounds).contains(version_text, prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
 
 
 def _python() -> Line:
@@ -127,13 +110,13 @@ def _packages() -> Iterator[Line]:
         written: Iterable[str] = distribution("preopen").requires or ()
     except PackageNotFoundError:
         return  # the line above says so
-    for requirement in sorted(written):
-        parts = _REQUIREMENT.fullmatch(requirement)
-        if parts is None:
-            continue
-        name, bounds, marker = parts.groups()
+    for text in sorted(written):
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            continue  # of another platform
         try:
-            found = version(name)
+            found = version(wanted.name)
         except PackageNotFoundError:
             found = None
-        yield package_line(name, bounds, found, optional=bool(marker))
+        bounds, optional = str(wanted.specifier), wanted.marker is not None
+        yield package_line(wanted.name, bounds, found, optional=optional)
