@@ -49,6 +49,7 @@ usefulness: $(READY)
 
 wasm: $(READY)
 	$(BIN)/python wasm/build.py
+	$(BIN)/python wasm/courier/versions.py
 
 docs: $(READY)
 	$(BIN)/python docs/tools_page.py

@@ -5,6 +5,7 @@ pub mod args;
 pub mod dir;
 pub mod fail;
 pub mod ignored;
+pub mod image;
 pub mod json;
 pub mod names;
 pub mod place;

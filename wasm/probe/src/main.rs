@@ -6,6 +6,7 @@
 
 mod hogs;
 mod memory;
+mod sockets;
 
 use std::ffi::{CString, c_char, c_int};
 use std::fs::{self, File, OpenOptions};
@@ -22,8 +23,17 @@ fn main() {
         let object = pair.get(1).map_or("", String::as_str);
         match run(act, object) {
             Ok(said) => println!("{act} {object}: done{}{said}", if said.is_empty() { "" } else { " " }),
-            Err(error) => println!("{act} {object}: {:?}", error.kind()),
+            Err(error) => println!("{act} {object}: {}", named(&error)),
         }
+    }
+}
+
+/// An error's kind; where Rust has no word for it, the system's number or sentence.
+fn named(error: &io::Error) -> String {
+    match (format!("{:?}", error.kind()), error.raw_os_error()) {
+        (kind, _) if kind != "Uncategorized" => kind,
+        (_, Some(number)) => format!("errno {number}"),
+        (_, None) => error.to_string(),
     }
 }
 
@@ -68,6 +78,8 @@ fn run(act: &str, object: &str) -> io::Result<String> {
         "lurk" => lurk(object),
         "remember" => Ok(memory::remember(object)),
         "recall" => Ok(memory::recall(object)),
+        "connect" | "udp" | "listen" | "resolve" => sockets::run(act, object),
+        _ if act.starts_with("sock-") => sockets::run(act, object),
         _ => hogs::run(act, object),
     }
 }

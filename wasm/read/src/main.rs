@@ -87,7 +87,7 @@ fn show(
     if head.is_empty() {
         return write_envelope(out, "[empty file]");
     }
-    if let Some(format) = image::format(head) {
+    if let Some(format) = common::image::format(head) {
         file.rewind()?;
         return image::show(file, length, format, out);
     }
