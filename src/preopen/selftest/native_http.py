@@ -3,16 +3,12 @@
 Each act gets the text of its object; an OSError or a ValueError is a refusal.
 """
 
-import socket
 from collections.abc import Sequence
 from typing import Final
 
 from preopen.selftest.native_body import Act, Body
+from preopen.selftest.native_sockets import LOOPBACK, converse
 from preopen.wire.frames import Ask, Verdict
-
-LOOPBACK: Final = "127.0.0.1"
-SECONDS: Final = 5.0  # for one answer: whoever says nothing for so long has refused
-_PIECE: Final = 64 << 10
 
 
 def ticket_for(body: Body, method: str, scheme: str, authority: str, path: str) -> str:
@@ -41,25 +37,6 @@ def redeem(port: int, ticket: str, *fields: str, method: str = "GET", host: str 
     """
     head = [f"{method} {ticket} HTTP/1.1", f"Host: {host or LOOPBACK}", *fields, "", ""]
     return converse(port, "\r\n".join(head).encode("latin-1"))
-
-
-def converse(port: int, data: bytes) -> str:
-    """Send bytes to a port of loopback and return what comes back until the end.
-
-    Raises:
-        OSError: nobody listens there, or the connection was ended without a word.
-
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(SECONDS)
-        sock.connect((LOOPBACK, port))
-        sock.sendall(data)
-        answer = b""
-        while piece := sock.recv(_PIECE):
-            answer += piece
-    if not answer:
-        raise ConnectionResetError
-    return answer.decode("latin-1")
 
 
 def send(body: Body, words: Sequence[str]) -> dict[str, object]:

@@ -7,12 +7,33 @@ import socket
 from typing import Final
 
 from preopen.selftest.native_body import Act, Body
-from preopen.selftest.native_http import LOOPBACK, SECONDS, converse
 
+LOOPBACK: Final = "127.0.0.1"
+SECONDS: Final = 5.0  # for one answer: whoever says nothing for so long has refused
+_PIECE: Final = 64 << 10
 _REQUEST: Final = b"GET /past-the-gate HTTP/1.1\r\nHost: site.test\r\n\r\n"
 _MPTCP: Final = 262
 _PING: Final = b"ping"
 _SIZE: Final = 4096
+
+
+def converse(port: int, data: bytes) -> str:
+    """Send bytes to a port of loopback and return what comes back until the end.
+
+    Raises:
+        OSError: nobody listens there, or the connection was ended without a word.
+
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.settimeout(SECONDS)
+        sock.connect((LOOPBACK, port))
+        sock.sendall(data)
+        answer = b""
+        while piece := sock.recv(_PIECE):
+            answer += piece
+    if not answer:
+        raise ConnectionResetError
+    return answer.decode("latin-1")
 
 
 def _address(where: str) -> tuple[str, int]:

@@ -58,9 +58,7 @@ def _versions() -> list[Row]:
         return _row(
             name,
             tries,
-            sending(
-                ask("get", url, network=lists(), guest=guest), _is_unanswered, _nothing_arrived
-            ),
+            sending(ask("get", url, guest=guest), _is_unanswered, _nothing_arrived),
             *(Stop.ASKING, Stop.NAMESPACES, Stop.LANDLOCK_TCP),
             control="it is answered where the operator lists the host",
             allowed=sending(ask("get", url, network=listed, guest=guest), answered("page /a")),
@@ -72,6 +70,22 @@ def _versions() -> list[Row]:
         row("newest-version", "send by one newer than wasmtime's", "courier/courier.newest"),
         row("two-versions", "send by the second of two versions", "courier/courier.both"),
     ]
+
+
+def _without_rules() -> Row:
+    """Return what is tried in a call that has no rule, whose cell can make no socket either."""
+    url = f"http://{_THERE}/a"
+    listed = lists(private=(f"http://{_THERE}",))
+    attack = sending(ask("get", url, network=lists()), _is_unanswered, _nothing_arrived)
+    return _row(
+        "no-rule",
+        "send unasked in a call that has no rule",
+        attack,
+        *(Stop.ASKING, Stop.SECCOMP, Stop.NAMESPACES, Stop.LANDLOCK_TCP),
+        control="it is answered where the operator lists the host",
+        allowed=sending(ask("get", url, network=listed), answered("page /a")),
+        who=Who.COMPONENT,
+    )
 
 
 def _of_guests() -> list[Row]:
@@ -155,4 +169,4 @@ def _of_native_code() -> list[Row]:
     ]
 
 
-ROWS: Final = (*_versions(), *_of_guests(), *_of_native_code())
+ROWS: Final = (*_versions(), _without_rules(), *_of_guests(), *_of_native_code())
