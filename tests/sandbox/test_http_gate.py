@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import wasmtime
+from wasmtime import component
 
 from door import PAGE, Door
 from lab import ROOT, Lab, courier, open_lab
 from preopen.capability import Mount
 from preopen.cells.job import Binding
 from preopen.outcome import Returned, Trapped
+from preopen.sandbox import http_gate
 from preopen.wire.frames import Ask, Verdict
 from preopen.wire.starters import GATE_SHA256
 from sandbox.entries import entry_of
@@ -217,3 +219,56 @@ async def test_without_namespaces_the_gateway_is_a_port_of_this_loopback(
     (run,) = lab.runs
     assert "namespaces" not in run.walls
     assert any(each.startswith("namespaces: ") for each in run.walls_missing)
+
+
+HANDLER = "wasi:http/outgoing-handler"
+VERSIONS = ("courier.oldest", "courier.newest", "courier.both")
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+async def test_guest_of_any_version_is_asked_for(zygote_lab: Lab, name: str) -> None:
+    """Issue: the oldest version, one newer than wasmtime's own, a component with two versions."""
+    denied = Door(verdict=Verdict(error="HTTP-request-denied"))
+    approved = Door()
+
+    (no,) = await send(zygote_lab, denied, "get", "http://a.example/", name=name)
+    (yes,) = await send(zygote_lab, approved, "get", "http://a.example/", name=name)
+
+    assert no == {"error": "HTTP-request-denied"}
+    assert (len(denied.asks), denied.heads) == (1, [])
+    assert yes["status"] == 200
+    assert (len(approved.asks), len(approved.heads)) == (1, 1)
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+async def test_guest_of_any_version_is_stopped_by_the_wall_past_the_gate(
+    tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Issue: each also with the interposer off, where the wall alone must stop it."""
+    entry = entry_of(tmp_path, monkeypatch, "sandbox.entries", "past_the_gate()")
+    async with neighbour() as (url, heads), open_lab(cache_folder, entry=entry) as lab:
+        (answer,) = await send(lab, door := Door(), "get", url, name=name)
+
+    assert "error" in answer
+    assert (heads, door.asks) == ([], [])
+
+
+def is_wasmtimes(patch: int) -> bool:
+    """Return whether wasmtime's own linker defines this very version: nothing may shadow it."""
+    linker = component.Linker(wasmtime.Engine())
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    try:
+        with linker.root() as root, root.add_instance(f"{HANDLER}@0.2.{patch}") as instance:
+            instance.add_func("handle", lambda *_: None)
+    except wasmtime.WasmtimeError:
+        return True
+    return False
+
+
+def test_no_version_of_wasmtimes_is_newer_than_what_is_interposed() -> None:
+    """Ours: an import that no definition matches gets the newest, which must be ours."""
+    newest = [patch for patch in range(200) if is_wasmtimes(patch)]
+
+    assert newest
+    assert max(newest) < max(http_gate.VERSIONS)

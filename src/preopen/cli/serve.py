@@ -28,7 +28,6 @@ from preopen.errors import PreopenError
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
-from preopen.serving.invocation import make_invoker
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
 
@@ -88,6 +87,7 @@ async def _serve(
     announce: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     # Not at the top: every other verb would wait for it, and so would the zygote.
+    from preopen.serving.invocation import make_invoker  # noqa: PLC0415 - as said above
     from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
