@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
-from mcp import Client
+from mcp import Client, stdio_client
 
 from served import Site, make_site
 
@@ -87,13 +87,14 @@ async def test_opened_host_is_reached_and_the_receipt_says_how(
 
 @both_eras
 async def test_host_that_is_not_open_is_denied_with_the_line_that_opens_it(
-    site: Site, era: str
+    site: Site, era: str, tmp_path: Path
 ) -> None:
-    """Issue: the model hears which host was refused and by what; the line, and where it goes."""
+    """Issue: the model hears what was refused and by what; receipt and stderr have the line."""
+    errors = tmp_path / "stderr"
     async with web() as there:
         words = ["get", "https://api.example.com/x", f"{there.base}/"]
-        with anyio.fail_after(60):
-            async with Client(site.parameters(), mode=era) as client:
+        with anyio.fail_after(60), errors.open("w") as log:
+            async with Client(stdio_client(site.parameters(), log), mode=era) as client:
                 tools = {tool.name: tool for tool in (await client.list_tools()).tools}
                 result = await client.call_tool("courier", {"words": words})
 
@@ -103,6 +104,11 @@ async def test_host_that_is_not_open_is_denied_with_the_line_that_opens_it(
     assert 'hosts = ["https://api.example.com"] under [egress] in preopen.toml' in told[0]
     assert f'private = ["{there.base}"]' in told[1]
     assert there.heads == []
+    told = [*told, errors.read_text()]
+    assert (
+        "preopen: courier: denied: no rule allows https://api.example.com; to allow it," in told[-1]
+    )
+    assert f'private = ["{there.base}"] under [egress] in preopen.toml' in told[-1]
     assert result.meta is not None
     assert len(result.meta["preopen/receipt"]["denials"]) == 2
     assert tools["courier"].annotations is not None

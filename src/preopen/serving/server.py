@@ -5,7 +5,7 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from preopen import __version__
 from preopen.level import PermissionLevel
-from preopen.outcome import JsonValue, Receipt, Request
+from preopen.outcome import Denial, JsonValue, Receipt, Request
 from preopen.serving.invocation import Answer, Progress
 from preopen.serving.registry import Registry, Tool
+from preopen.tool.failure import one_line
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
 
 INSTRUCTIONS: Final = """\
@@ -27,6 +28,8 @@ variables that the operator granted, and nothing else; _meta["preopen/grants"] o
 A result that says "denied" is the sandbox at work, not a passing failure: the same call will be \
 denied again. It names what was asked for, what is allowed instead and, where there is one, the \
 line that the operator (not you) could add to allow it."""
+
+_DENIALS_LOGGED: Final = 5  # of one call; a guest may be denied a hundred times
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ def make_server(
             raise MCPError(wire.INVALID_PARAMS, message)
         try:
             answer = await invoke(tool, params.arguments or {}, _progress_of(context))
+            _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
             return _failed(_record_incident(f"tools/call {tool.name}", error))
@@ -72,6 +76,18 @@ def make_server(
     # the environment configures.
     server.middleware[:] = [_contain]
     return server
+
+
+def _tell_operator(name: str, denials: Sequence[Denial]) -> None:
+    """Write each denial into the log: the line that would allow it is the operator's to write.
+
+    The model reads it, too, but may not show it, or may have been told by a guest's own words.
+    """
+    for denial in denials[:_DENIALS_LOGGED]:
+        way_out = f"; to allow it, {one_line(denial.allow)}" if denial.allow else ""
+        log.warning("preopen: %s: denied: %s%s", name, one_line(denial.reason), way_out)
+    if len(denials) > _DENIALS_LOGGED:
+        log.warning("preopen: %s: and %d more denials", name, len(denials) - _DENIALS_LOGGED)
 
 
 def describe(tool: Tool) -> wire.Tool:
