@@ -102,32 +102,38 @@ def _of_guests() -> list[Row]:
             who=who,
         )
 
-    new = Who.COMPONENT
+    both = Who.GUESTS
     return [
         row(
             "socket-connect",
-            "connect by wasi:sockets",
-            *(new, "connect", _THERE),
+            "connect by a socket of WASI",
+            *(both, "connect", _THERE),
             *(Stop.SECCOMP, Stop.NAMESPACES, Stop.LANDLOCK_TCP),
         ),
         row(
             "socket-udp",
-            "send a datagram by wasi:sockets",
-            *(new, "udp", _THERE),
+            "send a datagram by one",
+            *(both, "udp", _THERE),
             *(Stop.SECCOMP, Stop.NAMESPACES),
         ),
         row(
             "socket-listen",
-            "listen by wasi:sockets",
-            *(new, "listen", f"{LOOPBACK}:0"),
+            "listen by one",
+            *(both, "listen", f"{LOOPBACK}:0"),
             *(Stop.SECCOMP, Stop.LANDLOCK_TCP),
         ),
-        row("socket-resolve", "look a name up", new, "resolve", "localhost", Stop.LANDLOCK),
+        row("socket-resolve", "look a name up", both, "resolve", "localhost", Stop.LANDLOCK),
         row(
             "sock-accept",
             "take a connection by preview 1",
             *(Who.MODULE, "sock-accept", "3"),
             *(Stop.SECCOMP, Stop.LANDLOCK_TCP),
+        ),
+        row(
+            "sock-send",
+            "send by preview 1",
+            *(Who.MODULE, "sock-send", "3"),
+            Stop.SECCOMP,
         ),
     ]
 
@@ -165,7 +171,13 @@ def _of_native_code() -> list[Row]:
             *("listen", f"{LOOPBACK}:0"),
             *(Stop.SECCOMP, Stop.LANDLOCK_TCP),
         ),
-        row("look-up", "look a name up", "resolve", "localhost", Stop.LANDLOCK),
+        row(
+            "look-up",
+            "look a name up in this machine's files",
+            "resolve",
+            "localhost",
+            Stop.LANDLOCK,
+        ),
     ]
 
 
