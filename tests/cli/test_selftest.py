@@ -39,6 +39,17 @@ def test_a_machine_gets_every_attack_of_a_section() -> None:
         assert attack["stopped_by"], attack
 
 
+def test_a_machine_gets_every_attack_on_the_network() -> None:
+    """Issue: the section `network` has at least 25 rows, each with its control."""
+    done = run("network", "--json")
+    attacks = json.loads(done.stdout)["attacks"]
+
+    assert done.returncode == 0, done.stderr
+    assert len(attacks) >= 25
+    assert {attack["section"] for attack in attacks} == {"network"}
+    assert all(attack["passed"] and attack["stopped_by"] for attack in attacks)
+
+
 def test_a_person_gets_a_table_and_a_sentence() -> None:
     """Issue: attack, what tried it, what stopped it, pass or fail; and it leaves nothing."""
     before = set(os.listdir(tempfile.gettempdir()))

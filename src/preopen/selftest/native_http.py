@@ -121,15 +121,6 @@ def _meet(body: Body, text: str, *, at_its_own_port: bool) -> str:
         _get(body, f"{url}/free/{name}")
 
 
-def _smuggle(body: Body, url: str) -> str:
-    """Send a second request in the body of a first, under two lengths."""
-    port, ticket = body.call.gateway_port, _ticket(body, url)
-    inner = "GET /smuggled HTTP/1.1\r\nHost: site.test\r\n\r\n"
-    fields = ("Content-Length: 4", "Transfer-Encoding: chunked")
-    head = "\r\n".join([f"GET {ticket} HTTP/1.1", f"Host: {LOOPBACK}", *fields, "", ""])
-    return _body_of(converse(port, f"{head}0\r\n\r\n{inner}".encode()))
-
-
 ACTS: Final[dict[str, Act]] = {
     "fetch": _get,
     "fetch-as": lambda b, t: _as(b, *t.split(" ", 1)),
@@ -140,5 +131,4 @@ ACTS: Final[dict[str, Act]] = {
     "steal": lambda b, t: _meet(b, t, at_its_own_port=False),
     "trespass": lambda b, t: _meet(b, t, at_its_own_port=True),
     "knocked": lambda b, t: _get(b, f"{t}/knock/{b.call.gateway_port}"),
-    "smuggle": _smuggle,
 }

@@ -104,6 +104,13 @@ def _accept(_: Body, __: str) -> str:
     return "accepted"
 
 
+def _send(_: Body, __: str) -> str:
+    """Send to oneself, by a pair of sockets that this process makes."""
+    one, other = socket.socketpair()
+    with one, other:
+        return f"sent {one.send(_PING)}"
+
+
 def _look_up(_: Body, name: str) -> str:
     return str(socket.getaddrinfo(name, 80, family=socket.AF_INET)[0][4][0])
 
@@ -116,5 +123,6 @@ ACTS: Final[dict[str, Act]] = {
     "unix": _unix,
     "listen": _listen,
     "sock-accept": _accept,
+    "sock-send": _send,
     "resolve": _look_up,
 }

@@ -57,58 +57,60 @@ def _row(
 
 
 def _sizes() -> list[Row]:
+    whole = answered(f'"bytes": {_BIG}')
+
     def row(
-        name: str, tries: str, act: Ask, more: Ask, error: Look, *stops: Stop, works: Look
+        name: str, tries: str, words: tuple[str, ...], stop: Stop, *, stopped: Look, works: Look
     ) -> Row:
+        grant = POSTS if stop is Stop.REQUEST_BYTES else ANY
         return _row(
             name,
             tries,
-            sending(act, error),
-            *stops,
+            sending(ask(*words, limits=SMALL, grant=grant), stopped),
+            stop,
             control="it passes under a larger limit",
-            allowed=sending(more, works),
+            allowed=sending(ask(*words, grant=grant), works),
         )
 
-    def pair(*words: str, grant: str = ANY) -> tuple[Ask, Ask]:
-        return ask(*words, limits=SMALL, grant=grant), ask(*words, grant=grant)
-
-    whole = answered(f'"bytes": {_BIG}')
     return [
         row(
             "flood",
             "send more than the limit without saying how much",
-            *pair("download", f"{SITE}/flood/{_BIG}"),
-            _is_cut,
+            ("download", f"{SITE}/flood/{_BIG}"),
             Stop.RESPONSE_BYTES,
+            stopped=_is_cut,
             works=whole,
         ),
         row(
             "declared-flood",
             "send it and say how much",
-            *pair("download", f"{SITE}/declared/{_BIG}"),
-            _is_cut,
+            ("download", f"{SITE}/declared/{_BIG}"),
             Stop.RESPONSE_BYTES,
+            stopped=_is_cut,
             works=whole,
         ),
         row(
             "long-request",
             "carry out more than the limit in one request",
-            *pair("post", f"{SITE}/posted", str(_BIG), grant=POSTS),
-            _never_arrived_whole,
+            ("post", f"{SITE}/posted", str(_BIG)),
             Stop.REQUEST_BYTES,
+            stopped=_never_arrived_whole,
             works=answered(f"{_BIG} bytes"),
         ),
-        _row(
-            "bomb",
-            "send a few kilobytes that unpack to megabytes",
-            sending(ask("download", f"{SITE}/bomb", limits=SMALL), _as_it_came),
-            *(Stop.CODINGS, Stop.RESPONSE_BYTES),
-            control="what is not packed passes as it is",
-            allowed=sending(
-                ask("download", f"{SITE}/declared/4096", limits=SMALL), answered('"bytes": 4096')
-            ),
-        ),
     ]
+
+
+def _bomb() -> Row:
+    return _row(
+        "bomb",
+        "send a few kilobytes that unpack to megabytes",
+        sending(ask("download", f"{SITE}/bomb", limits=SMALL), _as_it_came),
+        *(Stop.CODINGS, Stop.RESPONSE_BYTES),
+        control="what is not packed passes as it is",
+        allowed=sending(
+            ask("download", f"{SITE}/declared/4096", limits=SMALL), answered('"bytes": 4096')
+        ),
+    )
 
 
 def _is_cut(sent: Sent) -> bool:
@@ -205,4 +207,4 @@ def _heads() -> list[Row]:
     ]
 
 
-ROWS: Final = (*_sizes(), *_echoes(), *_heads())
+ROWS: Final = (*_sizes(), _bomb(), *_echoes(), *_heads())

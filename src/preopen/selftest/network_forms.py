@@ -8,9 +8,11 @@ from preopen.selftest.sending import (
     NAMES,
     OPEN,
     SITE,
+    Sent,
     answered,
     ask,
     denied,
+    does,
     opened,
     sending,
 )
@@ -125,4 +127,29 @@ def _parts() -> list[Row]:
     ]
 
 
-ROWS: Final = (*_rules(), *_paths(), *_parts())
+def _broken_lines() -> list[Row]:
+    words = ("send", "GET", "http", _HOST, "/a HTTP/1.1\\x0d\\x0aX-Mine: 1\\x0d\\x0aX:")
+
+    def unanswered(sent: Sent) -> bool:
+        return bool(sent.line) and "status" not in sent.line and not sent.got
+
+    return [
+        _row(
+            "path-injection",
+            "hide a header behind a line break in the path",
+            sending(ask(*words), unanswered),
+            *(Stop.WASI, Stop.URL),
+        ),
+        _row(
+            "native-path-injection",
+            "ask so without a guest's library between",
+            sending(ask(*words), denied()),
+            Stop.URL,
+            control="a request with a ticket is answered",
+            allowed=sending(ask("fetch", f"{SITE}/a"), does("page /a")),
+            who=Who.NATIVE,
+        ),
+    ]
+
+
+ROWS: Final = (*_rules(), *_paths(), *_parts(), *_broken_lines())

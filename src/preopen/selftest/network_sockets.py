@@ -91,44 +91,28 @@ def _without_rules() -> Row:
 def _of_guests() -> list[Row]:
     """Return what guests try in cells without a network: no manifest can grant a socket."""
 
-    def row(name: str, tries: str, who: Who, act: str, thing: str, *behind: Stop) -> Row:
+    def row(name: str, tries: str, act: str, *behind: Stop, who: Who = Who.GUESTS) -> Row:
+        verb, _, thing = act.partition(" ")
         return _row(
             name,
             tries,
-            sending(Ask(words=(act, thing)), refuses, _nothing_arrived),
+            sending(Ask(words=(verb, thing)), refuses, _nothing_arrived),
             *(Stop.WASI, *behind),
             control="a granted file is read",
             allowed=_FILE,
             who=who,
         )
 
-    new = Who.COMPONENT
+    filtered, ports = (Stop.SECCOMP, Stop.NAMESPACES), Stop.LANDLOCK_TCP
+    listening = (Stop.SECCOMP, ports)
+    old = Who.MODULE
     return [
-        row(
-            "socket-connect",
-            "connect by wasi:sockets",
-            *(new, "connect", _THERE),
-            *(Stop.SECCOMP, Stop.NAMESPACES, Stop.LANDLOCK_TCP),
-        ),
-        row(
-            "socket-udp",
-            "send a datagram by wasi:sockets",
-            *(new, "udp", _THERE),
-            *(Stop.SECCOMP, Stop.NAMESPACES),
-        ),
-        row(
-            "socket-listen",
-            "listen by wasi:sockets",
-            *(new, "listen", f"{LOOPBACK}:0"),
-            *(Stop.SECCOMP, Stop.LANDLOCK_TCP),
-        ),
-        row("socket-resolve", "look a name up", new, "resolve", "localhost", Stop.LANDLOCK),
-        row(
-            "sock-accept",
-            "take a connection by preview 1",
-            *(Who.MODULE, "sock-accept", "3"),
-            *(Stop.SECCOMP, Stop.LANDLOCK_TCP),
-        ),
+        row("socket-connect", "connect by a socket of WASI", f"connect {_THERE}", *filtered, ports),
+        row("socket-udp", "send a datagram by one", f"udp {_THERE}", *filtered),
+        row("socket-listen", "listen by one", f"listen {LOOPBACK}:0", *listening),
+        row("socket-resolve", "look a name up", "resolve localhost", Stop.LANDLOCK),
+        row("sock-accept", "take a connection by preview 1", "sock-accept 3", *listening, who=old),
+        row("sock-send", "send by preview 1", "sock-send 3", Stop.SECCOMP, who=old),
     ]
 
 
@@ -165,7 +149,13 @@ def _of_native_code() -> list[Row]:
             *("listen", f"{LOOPBACK}:0"),
             *(Stop.SECCOMP, Stop.LANDLOCK_TCP),
         ),
-        row("look-up", "look a name up", "resolve", "localhost", Stop.LANDLOCK),
+        row(
+            "look-up",
+            "look a name up in this machine's files",
+            "resolve",
+            "localhost",
+            Stop.LANDLOCK,
+        ),
     ]
 
 
