@@ -44,8 +44,9 @@ class Guest:
         store.set_wasi_http()
         instance = linker.instantiate(store, self.compiled)
         command = instance.get_export_index(store, "wasi:cli/run@0.2.6")
-        assert command is not None
-        run = instance.get_func(store, instance.get_export_index(store, "run", command))
+        index = instance.get_export_index(store, "run", command)
+        assert index is not None
+        run = instance.get_func(store, index)
         assert run is not None
         run(store)
         envelope: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
