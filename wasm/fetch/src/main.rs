@@ -92,7 +92,8 @@ fn show(asked: &Asked, url: &Url, answer: Answer) -> Result<Report, Failure> {
     let charset = answer.headers.charset().map(str::to_owned);
     let line = format!("{url} · {}", answer.status);
     if asked.is_head {
-        return Ok(Report { text: head(&line, &answer), image: None, is_error });
+        let text = format!("{line}{}", answer.headers.lines(|_| true));
+        return Ok(Report { text, image: None, is_error });
     }
     if media::of(&media_type) == Kind::Other {
         let length = answer.headers.length();
@@ -123,7 +124,8 @@ fn view(
             return (format!("{} image", format.name), Some(format));
         }
         Content::Image(format) => {
-            return (format!("[{} image: too large, up to 3.75M are shown]", format.name), None);
+            let why = if body.broken.is_some() { "not whole" } else { "up to 3.75M are shown" };
+            return (format!("[{} image: {why}]", format.name), None);
         }
         Content::Other => return ("[fetch shows text and images]".into(), None),
         Content::Html if !asked.is_raw => page::read(&decoded(true), url),
@@ -136,14 +138,6 @@ fn view(
         Content::Text => decoded(media_type.ends_with("xml")),
     };
     (window::part(&text, asked.offset, asked.limit, body.is_cut), None)
-}
-
-fn head(line: &str, answer: &Answer) -> String {
-    let mut text = line.to_owned();
-    for (name, value) in &answer.headers.0 {
-        text.push_str(&format!("\n{name}: {value}"));
-    }
-    text
 }
 
 fn named(line: &str, media_type: &str, length: Option<u64>) -> String {

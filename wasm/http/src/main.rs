@@ -55,9 +55,7 @@ fn run() -> Result<Report, Failure> {
         text.push_str(&format!(" · {}", headers.media_type()));
     }
     text.push_str(&format!(" · {}", short(body.bytes.len() as u64)));
-    for (name, value) in headers.0.iter().filter(|(name, _)| asked.shows(name)) {
-        text.push_str(&format!("\n{name}: {value}"));
-    }
+    text.push_str(&headers.lines(|name| asked.shows(name)));
     let (content, image) = view(&headers, &body, asked.limit);
     if !content.is_empty() {
         text.push_str(&format!("\n\n{content}"));
@@ -85,7 +83,7 @@ fn view(headers: &Headers, body: &Body, limit: u64) -> (String, Option<Format>) 
         Content::Image(format) if body.bytes.len() as u64 <= LARGEST && body.broken.is_none() => {
             return (String::new(), Some(format));
         }
-        Content::Image(_) => return ("[an image too large to be shown]".into(), None),
+        Content::Image(_) => return ("[an image, too large or not whole: not shown]".into(), None),
         Content::Other => return ("[neither text nor an image: not shown]".into(), None),
         Content::Html => decoded(true),
         Content::Json => {

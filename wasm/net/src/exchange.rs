@@ -15,8 +15,9 @@ use crate::headers::Headers;
 use crate::request::{self, Parts, Sent, Timeouts, Trouble};
 use crate::target;
 
-/// What a tool is waited for, less what it needs to say that nothing came.
-pub const TIME: u64 = 25_000; // ms; the manifests' wall_time is 30 s
+/// How long a tool waits for the network. What is left of its manifest's wall_time, 30 s, is for a
+/// page that takes long to be parsed, and for the sentence that nothing came.
+pub const TIME: u64 = 20_000; // ms
 const CONNECT: u64 = 10_000; // ms
 pub const LARGEST: u64 = 8 << 20; // bytes of a body that are read, decompressed
 

@@ -2,6 +2,8 @@
 
 use wasip2::http::types::IncomingResponse;
 
+const SHOWN: usize = 1000; // characters of one value
+
 pub struct Headers(pub Vec<(String, String)>);
 
 impl Headers {
@@ -37,6 +39,17 @@ impl Headers {
         })
     }
 
+    /// A line for each header of which `is_shown` says so, long values cut.
+    pub fn lines(&self, is_shown: impl Fn(&str) -> bool) -> String {
+        let mut lines = String::new();
+        for (name, value) in self.0.iter().filter(|(name, _)| is_shown(name)) {
+            let end = value.char_indices().nth(SHOWN).map_or(value.len(), |(at, _)| at);
+            let rest = if end < value.len() { "…" } else { "" };
+            lines.push_str(&format!("\n{name}: {}{rest}", &value[..end]));
+        }
+        lines
+    }
+
     pub fn length(&self) -> Option<u64> {
         self.get("content-length")?.parse().ok()
     }
@@ -45,6 +58,14 @@ impl Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let (long, short) = ("x".repeat(SHOWN + 1), "ä".repeat(SHOWN));
+        let headers = Headers(vec![("a".into(), long), ("b".into(), short.clone())]);
+        assert_eq!(headers.lines(|name| name == "a"), format!("\na: {}…", "x".repeat(SHOWN)));
+        assert_eq!(headers.lines(|name| name == "b"), format!("\nb: {short}"));
+    }
 
     #[test]
     fn a_media_type_is_read_with_its_charset() {

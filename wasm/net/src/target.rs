@@ -1,7 +1,7 @@
 //! A URL as it is asked for.
 
 use common::fail::Failure;
-use url::{ParseError, Url};
+use url::{ParseError, Position, Url};
 use wasip2::http::types::Scheme;
 
 /// Parse what a model wrote.
@@ -26,9 +26,9 @@ pub fn scheme(url: &Url) -> Scheme {
     if url.scheme() == "http" { Scheme::Http } else { Scheme::Https }
 }
 
-/// Host and port, the port where it is not the scheme's own.
+/// Host and port, the port where it is not the scheme's own; never a user's name.
 pub fn authority(url: &Url) -> String {
-    url.authority().to_owned()
+    url[Position::BeforeHost..Position::AfterPort].to_owned()
 }
 
 /// Path and query.
@@ -56,6 +56,7 @@ mod tests {
             (authority(&url).as_str(), path(&url).as_str()),
             ("xn--exmple-cua.com", "/a%20b?q")
         );
+        assert_eq!(authority(&Url::parse("http://u:p@h:81/").unwrap()), "h:81");
         let url = parse("http://[::1]:8080").unwrap();
         assert_eq!((authority(&url).as_str(), path(&url).as_str()), ("[::1]:8080", "/"));
     }

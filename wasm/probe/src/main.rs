@@ -22,7 +22,9 @@ fn main() {
         let act = pair[0].as_str();
         let object = pair.get(1).map_or("", String::as_str);
         match run(act, object) {
-            Ok(said) => println!("{act} {object}: done{}{said}", if said.is_empty() { "" } else { " " }),
+            Ok(said) => {
+                println!("{act} {object}: done{}{said}", if said.is_empty() { "" } else { " " })
+            }
             Err(error) => println!("{act} {object}: {}", named(&error)),
         }
     }
@@ -53,7 +55,9 @@ fn run(act: &str, object: &str) -> io::Result<String> {
         "link" => fs::hard_link(object, format!("{object}.linked")).map(none),
         "utime" => File::open(object)?.set_modified(std::time::UNIX_EPOCH).map(none),
         "env" => Ok(std::env::var(object).unwrap_or_else(|_| "(unset)".into())),
-        "environ" => Ok(std::env::vars().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")),
+        "environ" => {
+            Ok(std::env::vars().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(","))
+        }
         "args" => Ok(std::env::args().collect::<Vec<_>>().join("|")),
         "stdin" => {
             let mut text = String::new();
