@@ -18,7 +18,7 @@ from preopen.cells.verdict import NOT_LOADED, UNLOADABLE
 from preopen.cells.zygote import LAUNCH_SECONDS, LEAVING_SECONDS, LaunchError, Zygote
 from preopen.layer import Layer
 from preopen.wire.async_channel import AsyncChannel
-from preopen.wire.channel import ChannelClosed, open_pair
+from preopen.wire.channel import ChannelClosed, Socket, open_pair
 from preopen.wire.frames import MAX_FORKS, Binary, FrameError, Hello, Load
 
 
@@ -65,9 +65,7 @@ class ZygoteLauncher:
 
     def start(self) -> None:
         """Start the zygote's process, before there is a loop: it warms beside the imports."""
-        here, there = open_pair()
-        process = start(self.entry, [self.owner], there.fileno())
-        there.close()
+        process, here = _start(self.entry, self.owner)
         self._zygote = Zygote(process, AsyncChannel(here, max_descriptors=2 * MAX_FORKS))
 
     def knows(self, binary: Binary) -> bool:  # noqa: D102 - as Launcher
@@ -136,9 +134,7 @@ class SpawnLauncher:
             self._loads[binary] = os.dup(descriptor)
 
     async def launch(self, count: int) -> list[Cell]:  # noqa: ARG002, D102 - as Launcher: one
-        here, there = open_pair()
-        process = start(self.entry, [self.owner], there.fileno())
-        there.close()
+        process, here = _start(self.entry, self.owner)
         pidfd = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
         cell = Cell(
             pid=process.pid,
@@ -178,6 +174,23 @@ class SpawnLauncher:
         for descriptor in self._loads.values():
             os.close(descriptor)
         self._loads.clear()
+
+
+def _start(entry: str, owner: str) -> tuple["subprocess.Popen[bytes]", Socket]:
+    """Start an entry point, and return it with our end of the pair that it speaks over.
+
+    Raises:
+        PlatformError: the machine has no process for us.
+
+    """
+    here, there = open_pair()
+    try:
+        return start(entry, [owner], there.fileno()), here
+    except BaseException:
+        here.close()
+        raise
+    finally:
+        there.close()
 
 
 async def _never_ready(cell: Cell) -> LaunchError:
