@@ -1,7 +1,9 @@
 """A machine that has no process for us: a fault of the platform, with the way out."""
 
+import gc
 import signal
 import sys
+import warnings
 from pathlib import Path
 
 import anyio
@@ -37,9 +39,15 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 async def test_a_zygote_that_cannot_be_started_is_the_platforms_fault(gone: str) -> None:
-    """Issue: no process is a fault that a message names, and no bug of ours."""
-    with pytest.raises(PlatformError, match=f"{gone} could not be started: No such file"):
-        ZygoteLauncher().start()
+    """Issue: no process is a fault that a message names, and no bug of ours; no socket is left."""
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(PlatformError, match=f"{gone} could not be started: No such file") as no:
+            ZygoteLauncher().start()
+        del no
+        gc.collect()
+
+    assert [] == [str(each.message) for each in left]
 
 
 async def test_a_compiler_that_cannot_be_started_says_nothing_of_the_binary(

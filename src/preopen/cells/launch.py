@@ -18,7 +18,7 @@ from preopen.cells.verdict import NOT_LOADED, UNLOADABLE
 from preopen.cells.zygote import LAUNCH_SECONDS, LEAVING_SECONDS, LaunchError, Zygote
 from preopen.layer import Layer
 from preopen.wire.async_channel import AsyncChannel
-from preopen.wire.channel import ChannelClosed, open_pair
+from preopen.wire.channel import ChannelClosed, Socket, open_pair
 from preopen.wire.codec import FrameError
 from preopen.wire.frames import MAX_FORKS, Binary, Hello, Load
 
@@ -67,9 +67,7 @@ class ZygoteLauncher:
 
     def start(self) -> None:
         """Start the zygote's process, before there is a loop: it warms beside the imports."""
-        here, there = open_pair()
-        process = start(self.entry, [self.owner, role_of(self)], there.fileno())
-        there.close()
+        process, here = _start(self)
         channel = AsyncChannel(here, max_descriptors=2 * MAX_FORKS)
         self._zygote = Zygote(process, channel, self.has_network)
 
@@ -152,9 +150,7 @@ class SpawnLauncher:
             self._loads[binary] = os.dup(descriptor)
 
     async def launch(self, count: int) -> list[Cell]:  # noqa: ARG002, D102 - as Launcher: one
-        here, there = open_pair()
-        process = start(self.entry, [self.owner, role_of(self)], there.fileno())
-        there.close()
+        process, here = _start(self)
         pidfd = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
         cell = Cell(
             pid=process.pid,
@@ -196,9 +192,24 @@ class SpawnLauncher:
         self._loads.clear()
 
 
-def role_of(launcher: ZygoteLauncher | SpawnLauncher) -> str:
-    """Return what an entry point is told its cells are to be."""
-    return NETWORK if launcher.has_network else PLAIN
+def _start(
+    launcher: ZygoteLauncher | SpawnLauncher,
+) -> tuple["subprocess.Popen[bytes]", Socket]:
+    """Start an entry point, and return it with our end of the pair that it speaks over.
+
+    Raises:
+        PlatformError: the machine has no process for us.
+
+    """
+    here, there = open_pair()
+    role = NETWORK if launcher.has_network else PLAIN
+    try:
+        return start(launcher.entry, [launcher.owner, role], there.fileno()), here
+    except BaseException:
+        here.close()
+        raise
+    finally:
+        there.close()
 
 
 async def _never_ready(cell: Cell) -> LaunchError:
