@@ -92,11 +92,9 @@ def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
 
 
 @contextmanager
-def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str, str]]:
-    """Switch off what the server does; give the entries of guests' and native zygote, compiler."""
+def entries_without(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Give the entries of guests' and native zygote, and compiler, without what is off in them."""
     with pytest.MonkeyPatch.context() as patch:
-        for stop in off:
-            _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
         if Stop.START in off:
             patch.setattr(starting, "subprocess", _inheriting())
         patch.setattr(sys, "path", [str(folder), *sys.path])
@@ -105,6 +103,15 @@ def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str
             write_entry(folder, off, is_native=True),
             write_compiler(folder, off),
         )
+
+
+@contextmanager
+def server_without(off: Collection[Stop]) -> Iterator[None]:
+    """Switch off what the server does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stop in off:
+            _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
+        yield
 
 
 def _inheriting() -> SimpleNamespace:
@@ -210,11 +217,14 @@ _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
         "preopen.tool.failure:_tail": _tail,
     },
 }
-SWITCHES: Final = (
-    frozenset(_IN_CELLS)
-    | frozenset(_IN_COMPILER)
-    | frozenset(_IN_SERVER)
-    | LAYERS
-    | {Stop.WASI, Stop.START}
-)
-__all__ = ["SWITCHES", "be_compiler", "be_zygote", "switched_off"]
+# Off from a process's start on; the rest can be off for one row beside others.
+IN_CELLS: Final = frozenset(_IN_CELLS) | frozenset(_IN_COMPILER) | LAYERS | {Stop.WASI, Stop.START}
+SWITCHES: Final = IN_CELLS | frozenset(_IN_SERVER)
+__all__ = [
+    "IN_CELLS",
+    "SWITCHES",
+    "be_compiler",
+    "be_zygote",
+    "entries_without",
+    "server_without",
+]
