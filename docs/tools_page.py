@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from preopen.capability import LIMIT_KEYS, Limits
 from preopen.tool.limits import format_limit
-from preopen.tool.manifest import DirectoryAsk, Manifest
+from preopen.tool.manifest import DirectoryAsk, EgressAsk, Manifest
 from preopen.tool.parsing import load_manifest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -76,10 +76,14 @@ def _tool(manifest: Manifest) -> str:
 def _reach(manifest: Manifest) -> Iterator[str]:
     for ask in manifest.directories:
         yield _directory(ask)
-    for egress in manifest.egress:
-        methods = "any method" if egress.methods == ("*",) else " and ".join(egress.methods)
-        narrowed = f"cut down to `{egress.narrow_to}`"
-        yield f"Sends requests ({methods}) to the hosts that are open, {narrowed}."
+    for request in manifest.egress:
+        yield _egress(request)
+
+
+def _egress(ask: EgressAsk) -> str:
+    where = {"${egress}": "the hosts that the operator lists"}[ask.allow]
+    methods = "any method" if "*" in ask.methods else " and ".join(ask.methods)
+    return f"Asks {where} by {methods}, cut down to what `{ask.narrow_to}` names."
 
 
 def _directory(ask: DirectoryAsk) -> str:
@@ -107,7 +111,7 @@ def _said(schema: Mapping[str, Any]) -> str:
 def _type(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
-    kind = str(schema.get("type", "any JSON value"))
+    kind = str(schema.get("type", "any value"))
     if kind == "array":
         return f"array of {schema['items']['type']}s"
     if "maximum" in schema:

@@ -1,6 +1,6 @@
 //! What runs within a line: words, links, images, emphasis, code.
 
-use crate::tree::{self, Node, Page, attribute, tag};
+use crate::tree::{self, Node, Page, Room, attribute, tag};
 use markup5ever_rcdom::NodeData;
 
 /// White space as HTML sees it: a no-break space is none.
@@ -14,14 +14,18 @@ fn is_unseen(each: char) -> bool {
 }
 
 /// One paragraph: white space is single spaces, and a line break is one that the page makes.
-#[derive(Default)]
-pub struct Line {
+pub struct Line<'a> {
     pub text: String,
+    room: &'a Room,
     begins_apart: bool, // white space stood before its first piece
     is_apart: bool,     // white space stands before what comes next
 }
 
-impl Line {
+impl<'a> Line<'a> {
+    pub fn new(room: &'a Room) -> Self {
+        Self { text: String::new(), room, begins_apart: false, is_apart: false }
+    }
+
     pub fn push(&mut self, text: &str) {
         for word in text.split_inclusive(is_space) {
             let plain = word.trim_end_matches(is_space);
@@ -42,7 +46,7 @@ impl Line {
 
     /// Add what holds no white space at its ends.
     fn push_piece(&mut self, piece: &str) {
-        if piece.is_empty() {
+        if piece.is_empty() || !self.room.take(piece.len()) {
             return;
         }
         if self.text.is_empty() {
@@ -55,7 +59,7 @@ impl Line {
     }
 
     /// Add another line between two marks, its outer white space outside of them.
-    fn push_between(&mut self, inner: &Line, marks: (&str, &str)) {
+    fn push_between(&mut self, inner: &Line<'_>, marks: (&str, &str)) {
         self.is_apart |= inner.begins_apart;
         if !inner.text.trim().is_empty() {
             self.push_piece(&format!("{}{}{}", marks.0, inner.text.trim(), marks.1));
@@ -73,8 +77,8 @@ pub struct Inline<'a> {
     pub depth: usize,
 }
 
-impl Inline<'_> {
-    pub fn node(self, node: &Node, line: &mut Line) {
+impl<'a> Inline<'a> {
+    pub fn node(self, node: &Node, line: &mut Line<'_>) {
         match &node.data {
             NodeData::Text { contents } => line.push(&contents.borrow()),
             NodeData::Element { .. } if self.depth >= tree::DEPTH => {
@@ -87,14 +91,14 @@ impl Inline<'_> {
         }
     }
 
-    pub fn children(self, node: &Node, line: &mut Line) {
+    pub fn children(self, node: &Node, line: &mut Line<'_>) {
         let below = Self { depth: self.depth + 1, ..self };
         for child in node.children.borrow().iter() {
             below.node(child, line);
         }
     }
 
-    fn element(self, node: &Node, line: &mut Line) {
+    fn element(self, node: &Node, line: &mut Line<'_>) {
         match tag(node).unwrap_or_default() {
             "br" => line.break_line(),
             "a" => self.link(node, line),
@@ -112,7 +116,7 @@ impl Inline<'_> {
         }
     }
 
-    fn between(self, node: &Node, line: &mut Line, mark: &str) {
+    fn between(self, node: &Node, line: &mut Line<'_>, mark: &str) {
         let inner = self.inner(node);
         // Within another emphasis, or over several lines, the marks would mean something else.
         let is_plain = !inner.text.contains('\n') && !inner.text.starts_with('*');
@@ -121,13 +125,13 @@ impl Inline<'_> {
     }
 
     /// The content of an element by itself.
-    fn inner(self, node: &Node) -> Line {
-        let mut inner = Line::default();
+    fn inner(self, node: &Node) -> Line<'a> {
+        let mut inner = Line::new(&self.page.room);
         self.children(node, &mut inner);
         inner
     }
 
-    fn link(self, node: &Node, line: &mut Line) {
+    fn link(self, node: &Node, line: &mut Line<'_>) {
         let mut inner = self.inner(node);
         inner.text = inner.text.replace('\n', " ");
         let Some(url) = attribute(node, "href").and_then(|href| self.absolute(&href)) else {
@@ -143,7 +147,7 @@ impl Inline<'_> {
         }
     }
 
-    fn image(self, node: &Node, line: &mut Line) {
+    fn image(self, node: &Node, line: &mut Line<'_>) {
         let alt = attribute(node, "alt").unwrap_or_default();
         let alt = alt.split_whitespace().collect::<Vec<_>>().join(" ");
         let url = attribute(node, "src").and_then(|source| self.absolute(&source));
@@ -168,7 +172,7 @@ impl Inline<'_> {
     }
 }
 
-fn code(node: &Node, line: &mut Line) {
+fn code(node: &Node, line: &mut Line<'_>) {
     let text = tree::words(node);
     if text.is_empty() {
         return;

@@ -58,17 +58,18 @@ struct Writer<'a> {
     gap: Gap,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     /// Write the children: blocks, and what runs between them as paragraphs.
     fn children(&mut self, node: &Node, at: At) {
-        let mut line = Line::default();
+        let mut line = Line::new(&self.page.room);
         for child in node.children.borrow().iter() {
             if tree::is_noise(child, at.is_inside) {
                 continue;
             }
             match tag(child) {
                 Some(_) if at.depth < tree::DEPTH && holds_blocks(child) => {
-                    self.paragraph(mem::take(&mut line), at);
+                    let done = mem::replace(&mut line, Line::new(&self.page.room));
+                    self.paragraph(done, at);
                     self.block(child, at.below(child));
                 }
                 _ => self.inline(at).node(child, &mut line),
@@ -77,7 +78,7 @@ impl Writer<'_> {
         self.paragraph(line, at);
     }
 
-    fn inline(&self, at: At) -> Inline<'_> {
+    fn inline(&self, at: At) -> Inline<'a> {
         Inline { page: self.page, is_inside: at.is_inside, depth: at.depth }
     }
 
@@ -150,7 +151,7 @@ impl Writer<'_> {
 
     /// Write all in a node as one line behind a mark.
     fn marked(&mut self, mark: &str, node: &Node, at: At) {
-        let mut line = Line::default();
+        let mut line = Line::new(&self.page.room);
         self.inline(at).children(node, &mut line);
         let text = line.text.replace('\n', " ");
         if !text.trim().is_empty() {
@@ -159,7 +160,7 @@ impl Writer<'_> {
         }
     }
 
-    fn paragraph(&mut self, line: Line, at: At) {
+    fn paragraph(&mut self, line: Line<'_>, at: At) {
         let text = line.text.trim_end();
         if !text.is_empty() {
             self.lines(text.split('\n'), if at.is_tight { Gap::None } else { Gap::Blank });
@@ -182,7 +183,11 @@ impl Writer<'_> {
     /// Write a block of lines, and at least this gap on both of its sides.
     fn lines<'b>(&mut self, lines: impl Iterator<Item = &'b str>, gap: Gap) {
         self.ask_gap(gap);
+        let left: usize = self.edges.iter().map(|edge| edge.rest.len()).sum();
         for (number, line) in lines.enumerate() {
+            if !self.page.room.take(left + line.len() + 2) {
+                return;
+            }
             let gap = if number == 0 { self.gap } else { Gap::Line };
             self.start_line(gap);
             self.text.push_str(line.trim_end());

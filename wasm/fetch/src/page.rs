@@ -5,7 +5,7 @@ use url::Url;
 use crate::{markdown, tree};
 
 const NOTHING: &str = "[no text: the page may need JavaScript; raw=true shows its source]";
-const CUT: &str = "\n\n[the page is too large to be parsed as a whole: the rest is left out]";
+const CUT: &str = "\n\n[the page is too large to be shown as a whole: the rest is left out]";
 
 /// The text of a page that was fetched from `url`.
 pub fn read(html: &str, url: &Url) -> String {
@@ -16,9 +16,14 @@ pub fn read(html: &str, url: &Url) -> String {
         title if is_heading(&body, title) => String::new(),
         title => format!("# {title}\n\n"),
     };
-    text.push_str(if body.is_empty() { NOTHING } else { &body });
-    if page.is_cut {
-        text.push_str(CUT);
+    let is_cut = page.is_cut || page.room.is_used_up();
+    match (body.is_empty(), is_cut) {
+        (true, false) => text.push_str(NOTHING),
+        (_, false) => text.push_str(&body),
+        (_, true) => {
+            text.push_str(&body);
+            text.push_str(CUT);
+        }
     }
     text
 }
@@ -74,6 +79,10 @@ mod tests {
         assert_eq!(shown(&deep), "text");
         let deep = format!("{}<b>text</b>", "<ul><li>".repeat(1_000));
         assert!(shown(&deep).ends_with("text"), "{}", shown(&deep));
+        let href = "x".repeat(100_000);
+        let long = format!("<base href='/{href}/'>{}", "<a href=y>z</a> ".repeat(1_000));
+        let text = shown(&long);
+        assert!(text.len() < 50 << 20 && text.ends_with(CUT));
         let many = format!("first{}last", "<b></b>".repeat(tree::ELEMENTS));
         assert_eq!(shown(&many), format!("first{CUT}"));
     }

@@ -57,7 +57,7 @@ fn is_layout(cell: &Node) -> bool {
 }
 
 fn text(cell: &Node, inline: Inline<'_>) -> String {
-    let mut line = Line::default();
+    let mut line = Line::new(&inline.page.room);
     inline.children(cell, &mut line);
     line.text.trim().replace('\n', " ").replace('|', "\\|")
 }

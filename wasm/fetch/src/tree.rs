@@ -1,5 +1,6 @@
 //! A page as a tree, and which part of it is content.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ pub type Node = Rc<markup5ever_rcdom::Node>;
 pub const ELEMENTS: usize = 300_000;
 /// Each element is looked for among all that are open, so a page can be as slow as it likes.
 const TIME: Duration = Duration::from_secs(8);
+const ROOM: usize = 24 << 20; // bytes, counted at each level at which they are put together
 const PIECE: usize = 16 << 10; // bytes between two looks at the clock
 /// Deeper than pages are, and what the stack of a guest takes by far.
 pub const DEPTH: usize = 200;
@@ -34,7 +36,25 @@ pub struct Page {
     pub content: Node,
     /// There is more of it than was parsed.
     pub is_cut: bool,
+    pub room: Room,
     _document: Node, // dropped, it takes all that is below it apart
+}
+
+/// How much may still be written: links to a long address, or lines deep in lists, make more of a
+/// page than was sent.
+pub struct Room(Cell<usize>);
+
+impl Room {
+    /// Take room for so many bytes; false where there is none left.
+    pub fn take(&self, bytes: usize) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    pub fn is_used_up(&self) -> bool {
+        self.0.get() == 0
+    }
 }
 
 /// Parse as much of a page as there is memory and time for.
@@ -59,6 +79,7 @@ pub fn parse(html: &str, url: &Url) -> Page {
         base: base.unwrap_or_else(|| url.clone()),
         content: main_part(&document).unwrap_or_else(|| Rc::clone(&document)),
         is_cut: end < html.len() || !rest.is_empty(),
+        room: Room(Cell::new(ROOM)),
         _document: document,
     }
 }

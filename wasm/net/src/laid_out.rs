@@ -5,13 +5,14 @@ use serde::de::IgnoredAny;
 
 const WIDTH: usize = 100;
 const INDENT: usize = 2;
+const LONGER: usize = 4; // at most so many times as long: deep in, a digit takes a line of blanks
 
-/// The text laid out, or None where it is no JSON.
+/// The text laid out, or None where it is no JSON, or would be many times as long.
 pub fn json(text: &str) -> Option<String> {
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let bare = bare(text);
     let ends = ends(&bare);
-    Some(lay_out(&bare, &ends))
+    lay_out(&bare, &ends)
 }
 
 /// Without the white space between its tokens.
@@ -71,7 +72,8 @@ fn ends(bare: &str) -> Vec<usize> {
     ends
 }
 
-fn lay_out(bare: &str, ends: &[usize]) -> String {
+fn lay_out(bare: &str, ends: &[usize]) -> Option<String> {
+    let most = bare.len() * LONGER + 4096;
     let mut out = String::with_capacity(bare.len() * 3 / 2);
     let mut ends = ends.iter();
     let mut level = 0;
@@ -81,6 +83,9 @@ fn lay_out(bare: &str, ends: &[usize]) -> String {
         if quoted.take(each) {
             out.push(each);
             continue;
+        }
+        if out.len() > most {
+            return None;
         }
         match each {
             '[' | '{' => {
@@ -107,7 +112,7 @@ fn lay_out(bare: &str, ends: &[usize]) -> String {
             _ => out.push(each),
         }
     }
-    out
+    Some(out)
 }
 
 fn start_line(out: &mut String, level: usize) {
@@ -143,6 +148,8 @@ mod tests {
         for text in ["", "{", "{\"a\":1}{\"b\":2}", "[1,]", &"[".repeat(100_000)] {
             assert_eq!(json(text), None);
         }
+        let deep = format!("{}{}1{}", "[".repeat(100), "1,".repeat(10_000), "]".repeat(100));
+        assert_eq!(json(&deep), None);
         assert_eq!(json("\"a b\"").unwrap(), "\"a b\"");
     }
 }
