@@ -57,11 +57,9 @@ def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
 
 
 @contextmanager
-def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str]]:
-    """Switch off what the server does, and give the entries of two zygotes: guests', native."""
+def entries_without(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str]]:
+    """Give the entries of two zygotes, guests' and native, without what is off in their cells."""
     with pytest.MonkeyPatch.context() as patch:
-        for stop in off:
-            _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
         if Stop.START in off:
             patch.setattr(starting, "subprocess", _inheriting())
         patch.setattr(sys, "path", [str(folder), *sys.path])
@@ -69,6 +67,15 @@ def switched_off(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, str
             write_entry(folder, off, is_native=False),
             write_entry(folder, off, is_native=True),
         )
+
+
+@contextmanager
+def server_without(off: Collection[Stop]) -> Iterator[None]:
+    """Switch off what the server does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stop in off:
+            _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
+        yield
 
 
 def _inheriting() -> SimpleNamespace:
@@ -150,5 +157,7 @@ _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
         "preopen.tool.failure:_tail": _tail,
     },
 }
-SWITCHES: Final = frozenset(_IN_CELLS) | frozenset(_IN_SERVER) | LAYERS | {Stop.WASI, Stop.START}
-__all__ = ["SWITCHES", "be_zygote", "switched_off"]
+# Off from a zygote's start on; the rest can be off for one row beside others.
+IN_CELLS: Final = frozenset(_IN_CELLS) | LAYERS | {Stop.WASI, Stop.START}
+SWITCHES: Final = IN_CELLS | frozenset(_IN_SERVER)
+__all__ = ["IN_CELLS", "SWITCHES", "be_zygote", "entries_without", "server_without"]

@@ -145,7 +145,7 @@ def _call_egress(original: Callable[..., Any], key: str) -> object:
 
 _CAPS: Final[dict[str, Mutant]] = {"preopen.serving.attending:call_egress": _call_egress}
 IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
-    Stop.ASKING: {"preopen.sandbox.http_gate:HttpGate.interpose": _interpose},
+    Stop.GATE: {"preopen.sandbox.http_gate:HttpGate.interpose": _interpose},
 }
 IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
     Stop.URL: {"preopen.egress.url:read_request": _read_request},

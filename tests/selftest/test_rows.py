@@ -1,10 +1,11 @@
 """The self-test's rows: each passes here, and each is red when all that stops it is off."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import anyio
 import pytest
@@ -18,22 +19,38 @@ from preopen.selftest.ground import NATIVE, open_camp
 from preopen.selftest.row import Result, Row
 from preopen.selftest.running import ROWS, fight
 from sandbox.test_wall_layers import STOPPED_BY
-from selftest.switching import SWITCHES, switched_off
+from selftest.switching import IN_CELLS, SWITCHES, entries_without, server_without
+
+Trial: TypeAlias = tuple[Row, frozenset[Stop]]  # a row, and what is off
 
 PAIRS = [(section, row) for section, rows in ROWS.items() for row in rows]
 IDS = [row.id for _, row in PAIRS]
 
 
-def run(rows: list[Row], guests: str, native: str, caches: Path) -> list[Result]:
-    """Return what these rows come to in cells of these zygotes."""
+def run(trials: Iterable[Trial], entries: tuple[str, str], caches: Path) -> list[Result]:
+    """Return what rows come to in cells of these zygotes, each without what is off beside it."""
 
     async def fight_them(top: Path) -> list[Result]:
         cache = Cache(caches / "cache", caches / "state" / "cache.key", compile_binary)
-        async with open_camp(top, cache, guests=guests, native=native) as camp:
-            return [await fight(camp, row) for row in rows]
+        results: list[Result] = []
+        async with open_camp(top, cache, guests=entries[0], native=entries[1]) as camp:
+            for row, off in trials:
+                with server_without(off):
+                    results.append(await fight(camp, row))
+        return results
 
     with TemporaryDirectory(prefix="preopen sélftest ") as folder:
         return anyio.run(fight_them, Path(folder).resolve())
+
+
+def run_without(trials: Iterable[Trial], caches: Path) -> Iterator[tuple[Trial, Result]]:
+    """Yield what each row comes to without what is off beside it; few zygotes for many rows."""
+    alike: dict[frozenset[Stop], list[Trial]] = defaultdict(list)
+    for row, off in trials:
+        alike[IN_CELLS & off].append((row, off))
+    for of_cells, group in alike.items():
+        with TemporaryDirectory() as folder, entries_without(of_cells, Path(folder)) as entries:
+            yield from zip(group, run(group, entries, caches), strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +58,30 @@ def whole(cache_folder: Path) -> dict[str, Result]:
     """Return what every row comes to with nothing off."""
     return {
         result.row.id: result
-        for result in run([row for _, row in PAIRS], ZYGOTE, NATIVE, cache_folder)
+        for result in run([(row, frozenset()) for _, row in PAIRS], (ZYGOTE, NATIVE), cache_folder)
     }
 
 
 @pytest.fixture(scope="module")
 def without(cache_folder: Path) -> dict[str, Result]:
     """Return what every row comes to with all that stops it off."""
-    alike: dict[tuple[Stop, ...], list[Row]] = defaultdict(list)
-    for _, row in PAIRS:
-        alike[row.stopped_by].append(row)
-    results: list[Result] = []
-    for off, rows in alike.items():
-        with TemporaryDirectory() as folder, switched_off(off, Path(folder)) as entries:
-            results += run(rows, *entries, cache_folder)
-    return {result.row.id: result for result in results}
+    trials = [(row, frozenset(row.stopped_by)) for _, row in PAIRS]
+    return {row.id: result for (row, _), result in run_without(trials, cache_folder)}
+
+
+@pytest.fixture(scope="module")
+def with_one(cache_folder: Path) -> dict[tuple[str, Stop], Result]:
+    """Return what each row of the network comes to with one of its stops alone."""
+    trials = [
+        (row, frozenset(row.stopped_by) - {stop})
+        for row in ROWS[Section.NETWORK]
+        for stop in row.stopped_by[1:]
+    ]
+    return {
+        (row.id, stop): result
+        for (row, off), result in run_without(trials, cache_folder)
+        for stop in {*row.stopped_by} - off
+    }
 
 
 @pytest.mark.timeout(300)
@@ -112,6 +138,20 @@ def alone() -> set[str]:
 def test_what_stands_second_stands_first_elsewhere(row: str, stop: Stop) -> None:
     """Issue: a layer that stands second has a row in which the first is off."""
     assert stop.value in alone(), f"{row}: nothing shows that {stop} stops anything alone"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("row", "stop"),
+    [(row.id, stop) for row in ROWS[Section.NETWORK] for stop in row.stopped_by[1:]],
+)
+def test_what_stands_second_stops_the_attack_alone(
+    with_one: dict[tuple[str, Stop], Result], row: str, stop: Stop
+) -> None:
+    """Issue: on a machine without a layer another must stop the row; each is seen to do so."""
+    result = with_one[row, stop]
+
+    assert result.attack.holds or (stop in LAYERS and stop not in result.stopped_by), result
 
 
 def test_missing_layers_stop_nothing(whole: dict[str, Result]) -> None:

@@ -42,9 +42,7 @@ class Stop(enum.StrEnum):
     SCHEMA = "output-schema"  # schema.py
     TRANSPORT = "transport"  # serving/transports/framing.py: one line, valid JSON
     MESSAGES = "messages"  # tool/failure.py and policy/paths.py: what a model is told
-    ASKING = (
-        "asking"  # sandbox/http_gate.py: no request of a guest's without a word of the server's
-    )
+    GATE = "http-gate"  # sandbox/http_gate.py: no guest sends without a word of the server
     URL = "url-check"  # egress/url.py: what says no target, or not in one way only
     NAMES = "name-gate"  # egress/rules.py: what no rule of the call allows
     ADDRESSES = "address-gate"  # egress/addresses.py: where nobody may be led
