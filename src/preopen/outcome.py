@@ -195,7 +195,7 @@ class Receipt:
     was touched); `walls` are the layers that stood, `walls_missing` those that this machine lacks.
     `cell_user` is the "uid:gid" that the cell was where root serves another user's workspace, ""
     where it was who the server is. `notes` says what the call changed unasked: whose a replaced
-    file is.
+    file is. `left_out` counts the requests and denials that there was no room for.
     """
 
     outcome: str
@@ -208,4 +208,5 @@ class Receipt:
     usage: Usage = field(default_factory=Usage)
     denials: tuple[Denial, ...] = ()
     requests: tuple[Request, ...] = ()
+    left_out: int = 0
     notes: tuple[str, ...] = ()

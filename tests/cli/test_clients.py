@@ -98,6 +98,8 @@ GIVEN: dict[str, tuple[str, ...]] = {
     "without": ("peek",),
     "policy_file": ("{top}/preopen.toml",),
     "require_wall": ("seccomp",),
+    "egress": ("https://docs.python.org",),
+    "egress_private": ("http://localhost:3000",),
     "spawn": (),
     "stdio": (),
 }

@@ -42,11 +42,11 @@ async def test_a_request_that_no_rule_allows_is_denied_with_the_line_that_would_
     assert error == "HTTP-request-denied"
     assert (denial.target, denial.reason) == (
         "GET https://api.example.com",
-        "no rule allows this host",
+        "no rule allows https://api.example.com",
     )
     assert denial.allow == (
-        'write hosts = ["https://a.example", "https://api.example.com"] under [egress] in '
-        "preopen.toml, or start preopen with --egress https://api.example.com"
+        "start preopen with --egress https://api.example.com, or write "
+        'hosts = ["https://a.example", "https://api.example.com"] under [egress] in preopen.toml'
     )
     assert [r.result for r in attendance.requests] == ["denied"]
     assert "hush" not in repr((attendance.denials, attendance.requests))
@@ -128,8 +128,8 @@ async def test_a_private_address_needs_a_rule_that_says_private() -> None:
     assert error == "HTTP-request-denied"
     assert denial.reason == "localhost leads to 127.0.0.1, a loopback address"
     assert denial.allow == (
-        'write private = ["http://localhost:3000"] under [egress] in preopen.toml, '
-        "or start preopen with --egress-private http://localhost:3000"
+        "start preopen with --egress-private http://localhost:3000, or write "
+        'private = ["http://localhost:3000"] under [egress] in preopen.toml'
     )
 
 

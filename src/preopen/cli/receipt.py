@@ -33,6 +33,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
         yield "request", _request(request)
     for denial in receipt.denials:
         yield "denied", str(denial)
+    if receipt.left_out:
+        yield "left out", f"{receipt.left_out} more requests and denials"
     for note in receipt.notes:
         yield "note", note
     yield "sha256", receipt.sha256

@@ -24,5 +24,5 @@ class Caps:
     head_bytes: int = 64 << 10
     discarded: int = 16 << 20  # bytes that a guest may send in vain after an early answer
     addresses: int = 8  # of a name that are tried; all are checked
-    recorded: int = 1000  # requests in a receipt; a guest can ask a million times
+    recorded: int = 200  # requests in a receipt; a guest can ask a million times
     denied: int = 100  # denials in a receipt

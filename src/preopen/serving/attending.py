@@ -29,10 +29,14 @@ def make_gateway(policy: Policy) -> Gateway:
 
 @dataclass(slots=True)
 class NetworkRecord:
-    """What a call asked of its network, for the receipt: empty until it has been attended."""
+    """What a call asked of its network, for the receipt: empty until it has been attended.
+
+    `left_out` counts the requests and denials beyond what a receipt holds.
+    """
 
     requests: tuple[Request, ...] = ()
     denials: tuple[Denial, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,15 @@ def attend_with(
 
     @asynccontextmanager
     async def attend(listener: int) -> AsyncIterator[Attended]:
-        async with gateway.attend(egress, os.dup(listener) if opens else None) as attendance:
-            try:
+        attendance: Attendance | None = None
+        try:
+            async with gateway.attend(egress, os.dup(listener) if opens else None) as attendance:
                 yield _Attended(attendance)
-            finally:
+        finally:  # by now what was on its way has ended, too
+            if attendance is not None:
                 record.requests = tuple(attendance.requests)
                 record.denials = tuple(attendance.denials)
+                record.left_out = attendance.more_requests + attendance.more_denials
 
     return attend
 

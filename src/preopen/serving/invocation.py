@@ -200,6 +200,7 @@ def _finish(
         usage=replace(run.usage, bytes_in=sent, bytes_out=len(getattr(outcome, "stdout", b""))),
         denials=(outcome.denial,) if isinstance(outcome, Denied) else network.denials,
         requests=network.requests,
+        left_out=network.left_out,
         notes=notes,
     )
     held = replace(tool.manifest, limits=tool.grants.limits)

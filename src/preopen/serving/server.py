@@ -158,6 +158,7 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
             for denial in receipt.denials
         ],
         "requests": [_request_to_json(request) for request in receipt.requests],
+        **({"left_out": receipt.left_out} if receipt.left_out else {}),
         "notes": list(receipt.notes),
         "sha256": receipt.sha256,
     }
