@@ -27,7 +27,10 @@ def end_of(answer: dict[str, Any]) -> str:
     """Return the outcome of an answer's receipt, or the code of an error."""
     if "error" in answer:
         return f"error {answer['error']['code']}"
-    return str(answer["result"]["_meta"]["preopen/receipt"]["outcome"])
+    outcome = str(answer["result"]["_meta"]["preopen/receipt"]["outcome"])
+    if outcome == "CellLost":  # of which no row speaks: why it was lost is what one wants to know
+        return f"{outcome}: {answer['result']['content'][0]['text']}"
+    return outcome
 
 
 def _probe(name: str, tool: str, *words: str, ends: Sequence[str]) -> Attack:
@@ -69,7 +72,8 @@ ATTACKS: Final[Sequence[Attack]] = (
     _probe("spins", "brief", "spin", "", ends=["TimedOut"]),
     _probe("sleeps", "brief", "sleep", "60000", ends=["TimedOut"]),
     _probe("takes memory", "hog", "grow", "4096", ends=["Returned", "Trapped", "TimedOut"]),
-    _probe("floods stdout", "brief", "flood", "stdout", ends=["OutputOverflow"]),
+    # Beside others like it a flood may be out of time before it is out of room.
+    _probe("floods stdout", "brief", "flood", "stdout", ends=["OutputOverflow", "TimedOut"]),
     _probe("floods stderr", "brief", "flood", "stderr", ends=["TimedOut", "Returned", "Trapped"]),
     _probe("recurses", "brief", "recurse", "", ends=["Trapped"]),
     _probe("panics", "brief", "panic", "", ends=["Trapped"]),

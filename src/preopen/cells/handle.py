@@ -15,10 +15,6 @@ from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.codec import FrameError
 from preopen.wire.frames import Binary, Listening
 
-# A tenth of the weight of what has not given way, and all of a CPU that nobody else wants.
-# SCHED_IDLE would be a three-hundredth: a search beside a compile would never end.
-_NICER_BY = 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
@@ -55,7 +51,7 @@ class Cell:
     walled: bool = False
     calls_left: int = 1
     closed: bool = False
-    gave_way: bool = False
+    nicer_by: int = 0
     listener: int = -1
     end: End | None = None
     _ended: anyio.Event = field(default_factory=anyio.Event)
@@ -77,16 +73,17 @@ class Cell:
         except OSError:  # it has ended
             return 0.0
 
-    def give_way(self) -> None:
-        """Let whoever has not given way compute before this process; there is no way back.
+    def give_way(self, nicer_by: int) -> None:
+        """Be nicer than a cell at its begin by so many steps; there is no way back.
 
         By pid, for the kernel takes no pidfd here: were it another's by now, that one is slower.
         """
-        if not self.alive:
+        more = nicer_by - self.nicer_by
+        if more <= 0 or not self.alive:
             return
-        self.gave_way = True
+        self.nicer_by = nicer_by
         with contextlib.suppress(OSError):
-            nice = min(os.getpriority(os.PRIO_PROCESS, self.pid) + _NICER_BY, 19)
+            nice = min(os.getpriority(os.PRIO_PROCESS, self.pid) + more, 19)
             for thread in Path(f"/proc/{self.pid}/task").iterdir():
                 os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
@@ -121,6 +118,11 @@ class Cell:
                     msg = f"a cell that is to listen says {type(frame).__name__}"
                     raise FrameError(msg)
         return self.listener
+
+    @property
+    def gave_way(self) -> bool:
+        """Whether it computes behind those that have not."""
+        return self.nicer_by > 0
 
     @property
     def alive(self) -> bool:
