@@ -33,6 +33,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.network
 
 soak: $(READY)
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES) --mix $(MIX)

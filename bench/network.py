@@ -6,11 +6,13 @@ Usage: python -m bench.network [RUNS]
 import asyncio
 import hashlib
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +35,8 @@ PAUSE_S: Final = 0.02  # between two calls: the next cell is warm again, as it i
 CHUNK: Final = 1 << 16
 
 
-@asynccontextmanager
-async def web() -> AsyncIterator[str]:
-    """Serve `/BYTES` on a loopback port; the base URL."""
+async def serve_web() -> None:
+    """Serve `/BYTES` on a loopback port, and print the port: a process of its own, as webs are."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -47,7 +48,20 @@ async def web() -> AsyncIterator[str]:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+
+@contextmanager
+def web() -> Iterator[str]:
+    """Start the web; the base URL."""
+    command = [sys.executable, "-m", "bench.network", "web"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
 
 
 def policy_for(base: str) -> Policy:
@@ -111,14 +125,12 @@ async def lap(runs: int, size: int, get: Callable[[], Awaitable[int]]) -> list[f
 
 async def main(runs: int) -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        top = Path(folder)
-        cache = Cache(top / "cache", top / "state" / "cache.key", compile_binary)
+    with tempfile.TemporaryDirectory() as folder, web() as base:
+        cache = Cache(Path(folder, "cache"), Path(folder, "state", "cache.key"), compile_binary)
         launcher = ZygoteLauncher()
         launcher.start()
         async with (
             open_pool(launcher, cache, cells=4) as pool,
-            web() as base,
             httpx2.AsyncClient(trust_env=False) as client,
         ):
             policy = policy_for(base)
@@ -126,11 +138,9 @@ async def main(runs: int) -> None:
             await by_guest(invoke, tool, f"{base}/1")  # compiled and warm
             for name, size in SIZES.items():
                 url = f"{base}/{size}"
-                direct = statistics.median(await lap(runs, size, lambda: by_client(client, url)))  # noqa: B023 - awaited here
-                guest = statistics.median(
-                    await lap(runs, size, lambda: by_guest(invoke, tool, url))  # noqa: B023 - awaited here
-                )
-                say(name, size, direct, guest)
+                direct = await lap(runs, size, partial(by_client, client, url))
+                guest = await lap(runs, size, partial(by_guest, invoke, tool, url))
+                say(name, size, statistics.median(direct), statistics.median(guest))
 
 
 def say(name: str, size: int, direct: float, guest: float) -> None:
@@ -142,4 +152,8 @@ def say(name: str, size: int, direct: float, guest: float) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    loop = {"use_uvloop": True}  # as `preopen serve` runs
+    if sys.argv[1:] == ["web"]:
+        anyio.run(serve_web, backend_options=loop)
+    else:
+        anyio.run(main, int(sys.argv[1]) if len(sys.argv) > 1 else 50, backend_options=loop)
