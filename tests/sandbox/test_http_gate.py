@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -272,3 +273,41 @@ def test_no_version_of_wasmtimes_is_newer_than_what_is_interposed() -> None:
 
     assert newest
     assert max(newest) < max(http_gate.VERSIONS)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        ("HTTP-request-denied", "HTTP-request-denied"),
+        ("HTTP-request-URI-invalid", "HTTP-request-URI-invalid"),
+        ("HTTP-request-URI-too-long", "HTTP-request-URI-too-long"),
+        ("HTTP-request-method-invalid", "HTTP-request-method-invalid"),
+        ("connection-limit-reached", "connection-limit-reached"),
+        ("DNS-timeout", "DNS-timeout"),
+        ("DNS-error", "DNS-error"),
+        ("TLS-alert-received", "HTTP-request-denied"),  # it would want a payload
+        ("no such case", "HTTP-request-denied"),
+        ("", "HTTP-request-denied"),
+    ],
+)
+async def test_guest_hears_the_error_code_that_the_server_says(
+    zygote_lab: Lab, said: str, heard: str
+) -> None:
+    """Issue: the gateway answers an error code; a name that did not resolve ended the cell."""
+    door = Door(verdict=Verdict(error=said))
+
+    first, second = await send(zygote_lab, door, "get", "http://a.example/", "http://b.example/")
+
+    assert first == second == {"error": heard}
+
+
+def test_every_error_code_of_the_gateways_is_one_that_the_gate_can_say() -> None:
+    """Ours: the two are in different processes, and neither imports the other."""
+    sources = [
+        (ROOT / "src/preopen/egress" / name).read_text() for name in ("gateway.py", "url.py")
+    ]
+    said = set(
+        re.findall(r'"((?:HTTP|DNS|connection|destination|TLS)-[A-Za-z-]+)"', "".join(sources))
+    )
+
+    assert said == http_gate._WITHOUT_PAYLOAD | {http_gate._DNS_ERROR}

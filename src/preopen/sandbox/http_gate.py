@@ -25,6 +25,20 @@ DENIED: Final = "HTTP-request-denied"
 # Up to 99 none of wasmtime's is newer; `tests/sandbox/test_http_gate.py` goes red when one is.
 VERSIONS: Final = range(100)
 
+# The cases of wasi:http's `error-code` that the server may name; any other is told as denied, for
+# wasmtime-py ends the cell over a case that lacks its payload.
+_WITHOUT_PAYLOAD: Final = frozenset(
+    {
+        DENIED,
+        "HTTP-request-URI-invalid",
+        "HTTP-request-URI-too-long",
+        "HTTP-request-method-invalid",
+        "connection-limit-reached",
+        "DNS-timeout",
+    }
+)
+_DNS_ERROR: Final = "DNS-error"
+
 INSTANCES: Final = 2  # core instances of the gate: its memory, its code
 
 # A request, options or answer as wasmtime-py hands them out: its types say no more than that.
@@ -91,7 +105,7 @@ class HttpGate:
             error = DENIED
         for resource in (request, options):
             _drop(store, resource)
-        return wc.Variant(error)
+        return _error_code(error)
 
     def _ask(self, store: Store, request: _Resource) -> Verdict:
         session = self._session
@@ -117,6 +131,16 @@ class HttpGate:
 def _text_of(variant: _Resource) -> str:
     """Return a method or scheme as it would stand on the wire: `other("get")` is "get"."""
     return str(variant.payload if variant.payload is not None else variant.tag.upper())
+
+
+def _error_code(name: str) -> wc.Variant:
+    """Return a case of `error-code`; of what the resolver said the guest hears no more."""
+    if name == _DNS_ERROR:
+        payload = wc.Record()
+        setattr(payload, "rcode", None)  # noqa: B010 - as the next, which is no Python name
+        setattr(payload, "info-code", None)
+        return wc.Variant(name, payload)
+    return wc.Variant(name if name in _WITHOUT_PAYLOAD else DENIED)
 
 
 def _drop(store: Store, resource: _Resource) -> None:
