@@ -10,6 +10,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tools.desk import Desk
+from tools.web import Web, open_web
 
 _NUMBERS = itertools.count()
 
@@ -42,6 +43,13 @@ def home() -> dict[str, str]:
 def more_flags(named_folder: Path) -> list[str]:
     """Return what else the server is started with."""
     return ["--folder", f"named={named_folder}"]
+
+
+@pytest.fixture(scope="module")
+async def web() -> AsyncIterator[Web]:
+    """Serve a web for the tests of one file; it opens it by `more_flags`."""
+    async with open_web() as web:
+        yield web
 
 
 @pytest.fixture(scope="module")

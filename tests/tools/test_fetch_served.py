@@ -1,12 +1,10 @@
 """`fetch` through a real client: pages as a model reads them, redirects, denials."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from mcp_types import ImageContent
 
 from tools.desk import Desk, text_of
-from tools.web import Web, open_web
+from tools.web import Web
 
 pytestmark = pytest.mark.anyio
 
@@ -23,13 +21,6 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes.fromhex(
     "0d0a2db4"
     "0000000049454e44ae426082"
 )
-
-
-@pytest.fixture(scope="module")
-async def web() -> AsyncIterator[Web]:
-    """Serve a web for the tests of this file."""
-    async with open_web() as web:
-        yield web
 
 
 @pytest.fixture(scope="module")

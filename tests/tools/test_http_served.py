@@ -1,21 +1,13 @@
 """`http` through a real client: any method, headers and bodies; what came back, as it came."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
 from tools.desk import Desk
-from tools.web import Web, open_web
+from tools.web import Web
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(scope="module")
-async def web() -> AsyncIterator[Web]:
-    """Serve a web for the tests of this file."""
-    async with open_web() as web:
-        yield web
 
 
 @pytest.fixture(scope="module")

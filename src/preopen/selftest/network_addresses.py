@@ -1,6 +1,7 @@
 """Rows of the section *network*: being led to an address that is nobody's to reach."""
 
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -16,6 +17,7 @@ from preopen.selftest.sending import (
     ask,
     denied,
     lists,
+    network_row,
     opened,
     send,
     sending,
@@ -30,25 +32,11 @@ _BY_ADDRESS: Final = sending(
 _BY_NAME: Final = sending(ask("get", f"{SITE}/a"), answered("page /a"))
 # In the part of 2000::/3 that nobody has been given: public as far as its number goes.
 _PUBLIC: Final = "3000::1"
-
-
-def _row(
-    name: str,
-    tries: str,
-    attack: Fight,
-    *stops: Stop,
-    control: str = "loopback is reached where the operator lists it as private",
-    allowed: Fight = _BY_ADDRESS,
-) -> Row:
-    return Row(
-        id=f"network/{name}",
-        tries=tries,
-        who=Who.COMPONENT,
-        stopped_by=stops,
-        attack=attack,
-        control=control,
-        allowed=allowed,
-    )
+_row = partial(
+    network_row,
+    control="loopback is reached where the operator lists it as private",
+    allowed=_BY_ADDRESS,
+)
 
 
 def _written() -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from preopen.outcome import JsonValue
 from preopen.selftest.asking import TOKEN, Ask, Stop, Who
-from preopen.selftest.row import Fight, Row
+from preopen.selftest.row import Row
 from preopen.selftest.sending import (
     ANY,
     SITE,
@@ -17,6 +17,7 @@ from preopen.selftest.sending import (
     ask,
     does,
     hides,
+    network_row,
     sending,
 )
 from preopen.selftest.site import WELCOME
@@ -36,26 +37,6 @@ _ITS_OWN: Final = "without one of its own the operator's goes"
 _AS_USER: Final = b"user:"  # what stands before the secret in an echo
 
 
-def _row(
-    name: str,
-    tries: str,
-    attack: Fight,
-    *stops: Stop,
-    control: str,
-    allowed: Fight,
-    who: Who = Who.COMPONENT,
-) -> Row:
-    return Row(
-        id=f"network/{name}",
-        tries=tries,
-        who=who,
-        stopped_by=stops,
-        attack=attack,
-        control=control,
-        allowed=allowed,
-    )
-
-
 def _sizes() -> list[Row]:
     whole = answered(f'"bytes": {_BIG}')
 
@@ -63,7 +44,7 @@ def _sizes() -> list[Row]:
         name: str, tries: str, words: tuple[str, ...], stop: Stop, *, stopped: Look, works: Look
     ) -> Row:
         grant = POSTS if stop is Stop.REQUEST_BYTES else ANY
-        return _row(
+        return network_row(
             name,
             tries,
             sending(ask(*words, limits=SMALL, grant=grant), stopped),
@@ -101,7 +82,7 @@ def _sizes() -> list[Row]:
 
 
 def _bomb() -> Row:
-    return _row(
+    return network_row(
         "bomb",
         "send a few kilobytes that unpack to megabytes",
         sending(ask("download", f"{SITE}/bomb", limits=SMALL), _is_small, _reached),
@@ -136,7 +117,7 @@ def _size(line: Mapping[str, JsonValue]) -> int:
 def _echoes() -> list[Row]:
     def row(name: str, tries: str, form: str, look: Look, verb: str = "get") -> Row:
         echo = ask(verb, f"{SITE}/echo/{form}", grant=LOGIN)
-        return _row(
+        return network_row(
             f"echo-{name}",
             f"learn the operator's secret from {tries}",
             sending(echo, look, _reached),
@@ -179,7 +160,7 @@ def _heads() -> list[Row]:
 
     plain = sending(fetch("fetch", f"{SITE}/host"), does("site.test"))
     return [
-        _row(
+        network_row(
             "own-login",
             "log in as somebody else than the operator",
             sending(send("Authorization=Bearer stolen"), hides(mine), _reached),
@@ -187,7 +168,7 @@ def _heads() -> list[Row]:
             control=_ITS_OWN,
             allowed=_WELCOME,
         ),
-        _row(
+        network_row(
             "header-injection",
             "hide a second header behind a line break in the first",
             sending(send("x-a=b\\x0d\\x0aAuthorization: Bearer stolen"), hides(mine), _tried),
@@ -195,7 +176,7 @@ def _heads() -> list[Row]:
             control=_ITS_OWN,
             allowed=_WELCOME,
         ),
-        _row(
+        network_row(
             "native-host",
             "name another host to the server that is asked",
             sending(fetch("fetch-as", f"internal.test {SITE}/host"), does(without="internal")),

@@ -1,5 +1,6 @@
 """Rows of the section *network*: requests that no rule allows, or whose parts say two things."""
 
+from functools import partial
 from typing import Final
 
 from preopen.selftest.asking import Network, Stop, Who
@@ -13,6 +14,7 @@ from preopen.selftest.sending import (
     ask,
     denied,
     does,
+    network_row,
     opened,
     sending,
 )
@@ -20,26 +22,7 @@ from preopen.selftest.sending import (
 _HOST: Final = "site.test:@site"
 _PLAIN: Final = sending(ask("get", f"{SITE}/a"), answered("page /a"))
 _READS: Final = "a GET of the host that is listed is answered"
-
-
-def _row(
-    name: str,
-    tries: str,
-    attack: Fight,
-    *stops: Stop,
-    control: str = _READS,
-    allowed: Fight = _PLAIN,
-    who: Who = Who.COMPONENT,
-) -> Row:
-    return Row(
-        id=f"network/{name}",
-        tries=tries,
-        who=who,
-        stopped_by=stops,
-        attack=attack,
-        control=control,
-        allowed=allowed,
-    )
+_row = partial(network_row, control=_READS, allowed=_PLAIN)
 
 
 def _asks(name: str, *rest: str, network: Network = OPEN, grant: str = "") -> Fight:

@@ -9,33 +9,23 @@ from typing import Final
 from preopen.selftest.asking import Ask, Stop, Who
 from preopen.selftest.files import READ
 from preopen.selftest.judging import done
-from preopen.selftest.row import Fight, Row, by
-from preopen.selftest.sending import SITE, Sent, answered, ask, does, lists, refuses, sending
+from preopen.selftest.row import Row, by
+from preopen.selftest.sending import (
+    SITE,
+    Sent,
+    answered,
+    ask,
+    does,
+    lists,
+    network_row,
+    refuses,
+    sending,
+)
 from preopen.selftest.site import LOOPBACK
 
 _THERE: Final = f"{LOOPBACK}:@site"
 _FETCHES: Final = sending(ask("fetch", f"{SITE}/a"), does("page /a"))
 _FILE: Final = by(Ask(words=("read", "a.txt"), grant=READ), done("this is a"))
-
-
-def _row(
-    name: str,
-    tries: str,
-    attack: Fight,
-    *stops: Stop,
-    control: str,
-    allowed: Fight,
-    who: Who,
-) -> Row:
-    return Row(
-        id=f"network/{name}",
-        tries=tries,
-        who=who,
-        stopped_by=stops,
-        attack=attack,
-        control=control,
-        allowed=allowed,
-    )
 
 
 def _nothing_arrived(sent: Sent) -> bool:
@@ -55,7 +45,7 @@ def _versions() -> list[Row]:
     listed = lists(private=(f"http://{_THERE}",))
 
     def row(name: str, tries: str, guest: str) -> Row:
-        return _row(
+        return network_row(
             name,
             tries,
             sending(ask("get", url, guest=guest), _is_unanswered, _nothing_arrived),
@@ -77,7 +67,7 @@ def _without_rules() -> Row:
     url = f"http://{_THERE}/a"
     listed = lists(private=(f"http://{_THERE}",))
     attack = sending(ask("get", url, network=lists()), _is_unanswered, _nothing_arrived)
-    return _row(
+    return network_row(
         "no-rule",
         "send unasked in a call that has no rule",
         attack,
@@ -93,7 +83,7 @@ def _of_guests() -> list[Row]:
 
     def row(name: str, tries: str, act: str, *behind: Stop, who: Who = Who.GUESTS) -> Row:
         verb, _, thing = act.partition(" ")
-        return _row(
+        return network_row(
             name,
             tries,
             sending(Ask(words=(verb, thing)), refuses, _nothing_arrived),
@@ -120,7 +110,7 @@ def _of_native_code() -> list[Row]:
     """Return what native code tries in a cell with a network: no gateway is asked."""
 
     def row(name: str, tries: str, act: str, thing: str, *stops: Stop) -> Row:
-        return _row(
+        return network_row(
             f"native-{name}",
             tries,
             sending(ask(act, thing), refuses, _nothing_arrived),

@@ -1,6 +1,7 @@
 """Rows of the section *network*: native code in a cell with a network, at the gateway's door."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from preopen.selftest.asking import Seen, Stop, Who
@@ -13,6 +14,7 @@ from preopen.selftest.sending import (
     answered,
     ask,
     does,
+    network_row,
     refuses,
     sending,
     told,
@@ -22,26 +24,12 @@ URL: Final = f"{SITE}/a"
 _ONCE: Final = sending(ask("fetch", URL), does("page /a"))
 _OUTSIDE: Final = (Stop.NAMESPACES, Stop.TICKETS)
 _FOREIGN: Final = (Stop.NAMESPACES, Stop.LANDLOCK_TCP)
-
-
-def _row(
-    name: str,
-    tries: str,
-    attack: Fight,
-    *stops: Stop,
-    control: str = "a ticket is good once, at once, in its own call",
-    allowed: Fight = _ONCE,
-    who: Who = Who.NATIVE,
-) -> Row:
-    return Row(
-        id=f"network/{name}",
-        tries=tries,
-        who=who,
-        stopped_by=stops,
-        attack=attack,
-        control=control,
-        allowed=allowed,
-    )
+_row = partial(
+    network_row,
+    control="a ticket is good once, at once, in its own call",
+    allowed=_ONCE,
+    who=Who.NATIVE,
+)
 
 
 def _tickets() -> list[Row]:

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from preopen.outcome import JsonValue
-from preopen.selftest.asking import Ask, Network, Seen, Who
+from preopen.selftest.asking import Ask, Network, Seen, Stop, Who
 from preopen.selftest.ground import Camp, Ground
 from preopen.selftest.judging import SHOWN, said
-from preopen.selftest.row import Fight, on_each
+from preopen.selftest.row import Fight, Row, on_each
 from preopen.selftest.site import LOOPBACK, Got
 from preopen.serving.invocation import Answer
 from preopen.tool.result import TextBlock
@@ -153,3 +153,24 @@ def does(*texts: str, without: str = "") -> Look:
 def opened(network: Network, *private: str) -> Network:
     """Return the same network with more private hosts of the operator's."""
     return replace(network, private=(*network.private, *private))
+
+
+def network_row(
+    name: str,
+    tries: str,
+    attack: Fight,
+    *stops: Stop,
+    control: str,
+    allowed: Fight,
+    who: Who = Who.COMPONENT,
+) -> Row:
+    """Return a row of this section; by default the courier tries it."""
+    return Row(
+        id=f"network/{name}",
+        tries=tries,
+        who=who,
+        stopped_by=stops,
+        attack=attack,
+        control=control,
+        allowed=allowed,
+    )
