@@ -18,7 +18,6 @@ pytestmark = pytest.mark.anyio
 CRASHES = {
     "SIGSEGV": "killed by SIGSEGV",
     "SIGABRT": "killed by SIGABRT",
-    "SIGKILL": "killed by SIGKILL",
     "spin": "more CPU time than a compiler may have",
     "nothing": "ended without an answer",
     "70": "ended without an answer",
@@ -27,6 +26,7 @@ CRASHES = {
 OTHERS = {
     "SIGINT": "ended from outside, by SIGINT",
     "SIGTERM": "ended from outside, by SIGTERM",
+    "SIGKILL": "ended from outside, by SIGKILL",
     "1": "failed at its own work",
     str(os.EX_OSERR): "wall could not be put up",
     str(os.EX_IOERR): "could not be written",

@@ -118,10 +118,12 @@ async def test_zygote_holds_its_channel_and_its_cells_alone(
         async with open_telling(cache_folder, tmp_path, monkeypatch) as telling:
             await telling.lab.say("module", "args", "")
             report = await telling.zygote()
+            with anyio.fail_after(20):  # while it makes a cell it holds both ends of that one's
+                while beside_streams(report).count("socket") > 1:
+                    report = await telling.zygote()
 
     assert open_here & set(report["descriptors"].values()) == set()
     assert [report["descriptors"][number] for number in "01"] == ["/dev/null"] * 2
-    assert beside_streams(report).count("socket") == 1
     assert {"socket", "anon_inode", "compiled"} == set(beside_streams(report)), report
     assert {"anon_inode:[pidfd]"} == {
         link for link in report["descriptors"].values() if link.startswith("anon")

@@ -19,8 +19,15 @@ _REASON_BYTES = 4000  # of what it says on stderr
 _CHUNK = 256 << 10  # an event loop copies what it cannot send at once: not all of 128 MB
 _REBUILD: Final = "rebuild it with a current toolchain"
 _SMALLER: Final = "rebuild it with smaller functions, or split it"
-# Sent by people and by shells to whole groups of processes; a compiler that fails gets others.
-_FROM_OUTSIDE: Final = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+# Sent by people, by shells to groups of processes, by a kernel without memory. A compiler that fails
+# gets others: its own limit of memory ends in an answer, that of CPU time in SIGXCPU.
+_FROM_OUTSIDE: Final = {
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGKILL,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+}
 
 
 async def compile_binary(
@@ -84,10 +91,13 @@ def _line_of(said: str) -> str:
 def _read_signal(by: signal.Signals, place: str, reason: str) -> BinaryError | PlatformError:
     if by in _FROM_OUTSIDE:
         found = f"its compiler was ended from outside, by {by.name}"
-        return PlatformError(Fault(place=place, found=found, write="try again"))
+        write = "try again"
+        if by is signal.SIGKILL:
+            write = "try again; if it stays so, the machine may have no memory left for it"
+        return PlatformError(Fault(place=place, found=found, write=write))
     if by is signal.SIGXCPU:
         return _refuse(place, "compiling took more CPU time than a compiler may have", _SMALLER)
-    why = f": {reason}" if reason else " (SIGKILL is also how a machine without memory ends it)"
+    why = f": {reason}" if reason else ""
     return _refuse(place, f"its compiler was killed by {by.name}{why}", _SMALLER)
 
 

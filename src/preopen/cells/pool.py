@@ -31,7 +31,7 @@ _REAP_SECONDS = (
     2  # a killed process is reaped within a millisecond; past this the verdict does without
 )
 # Spare cells with a network: fewer calls want one, and each has a namespace that costs 2 ms.
-NETWORK_SPARES = 2
+NETWORK_SPARES = 4
 
 
 @dataclass(slots=True, eq=False)

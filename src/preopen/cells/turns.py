@@ -24,6 +24,8 @@ SWEEP_S: Final = 0.01  # nobody computes for longer unseen; a sweep asks the ker
 FULL_WEIGHT_MS: Final = 10.0
 
 
+# Of a cell that has more calls to serve: once it gave way it is of no use to the next one.
+BOUND_WEIGHT_MS: Final = 50.0
 STEPS: Final = 10  # of niceness: a tenth of the weight
 MOST_STEPS: Final = 19
 
@@ -53,7 +55,8 @@ class Turns:
                 await self._begun.wait()
             await anyio.sleep(SWEEP_S)
             for cell, before in self._running.items():
-                if not cell.gave_way and cell.cpu_ms() - before >= FULL_WEIGHT_MS:
+                most = BOUND_WEIGHT_MS if cell.calls_left > 1 else FULL_WEIGHT_MS
+                if not cell.gave_way and cell.cpu_ms() - before >= most:
                     cell.give_way(STEPS)
             nicer_by = steps_for(sum(cell.gave_way for cell in self._running))
             for cell in self._running:
