@@ -19,7 +19,7 @@ _REASON_BYTES = 4000  # of what it says on stderr
 _CHUNK = 256 << 10  # an event loop copies what it cannot send at once: not all of 128 MB
 _REBUILD: Final = "rebuild it with a current toolchain"
 _SMALLER: Final = "rebuild it with smaller functions, or split it"
-# Sent by people, by shells to groups of processes, by a kernel without memory. A compiler that fails
+# Sent by people, by shells to groups of processes, by a kernel without memory. One that fails
 # gets others: its own limit of memory ends in an answer, that of CPU time in SIGXCPU.
 _FROM_OUTSIDE: Final = {
     signal.SIGHUP,
