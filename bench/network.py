@@ -64,11 +64,15 @@ def web() -> Iterator[str]:
             process.kill()
 
 
-def policy_for(base: str) -> Policy:
+def policy_for(base: str, *, calls_per_cell: int = 1) -> Policy:
     """Return a policy that opens the web of this run."""
     rules, faults = read_private([(base, "bench", "")])
     assert not faults, faults
-    return Policy(workspace=None, network=NetworkPolicy(private=rules))
+    return Policy(
+        workspace=None,
+        calls_per_cell={"courier": calls_per_cell},
+        network=NetworkPolicy(private=rules),
+    )
 
 
 def courier(policy: Policy) -> Tool:
@@ -133,22 +137,28 @@ async def main(runs: int) -> None:
             open_pool(launcher, cache, cells=4) as pool,
             httpx2.AsyncClient(trust_env=False) as client,
         ):
-            policy = policy_for(base)
-            tool, invoke = courier(policy), make_invoker(pool, policy)
-            await by_guest(invoke, tool, f"{base}/1")  # compiled and warm
+            policies = {
+                "a guest, in a cell of its own": policy_for(base),
+                "a guest, in its tool's cell": policy_for(base, calls_per_cell=100),
+            }
+            tool = courier(policy_for(base))
+            invokers = {name: make_invoker(pool, policy) for name, policy in policies.items()}
             for name, size in SIZES.items():
                 url = f"{base}/{size}"
-                direct = await lap(runs, size, partial(by_client, client, url))
-                guest = await lap(runs, size, partial(by_guest, invoke, tool, url))
-                say(name, size, statistics.median(direct), statistics.median(guest))
+                laps = {"the host's client": await lap(runs, size, partial(by_client, client, url))}
+                for who, invoke in invokers.items():
+                    await by_guest(invoke, tool, f"{base}/1")  # compiled and warm
+                    laps[who] = await lap(runs, size, partial(by_guest, invoke, tool, url))
+                say(name, size, laps)
 
 
-def say(name: str, size: int, direct: float, guest: float) -> None:
-    """Print one size's rows; the host's client is the baseline."""
+def say(name: str, size: int, laps: dict[str, list[float]]) -> None:
+    """Print one size's rows; the first one, the host's client, is the baseline."""
     print(f"\nGET of {name}, medians")
-    for who, took in (("the host's client", direct), ("a guest, through the gateway", guest)):
-        rate = size / took / 1000
-        print(f"  {who:30} {took:8.2f} ms  {rate:8.1f} MB/s  {took / direct:5.2f}x")
+    base = statistics.median(next(iter(laps.values())))
+    for who, times in laps.items():
+        took = statistics.median(times)
+        print(f"  {who:30} {took:8.2f} ms  {size / took / 1000:8.1f} MB/s  {took / base:5.2f}x")
 
 
 if __name__ == "__main__":
