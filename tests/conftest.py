@@ -1,11 +1,15 @@
 """Fixtures that every test file may use: cells of both launchers, both kinds of binary."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from lab import KINDS, LAUNCHERS, Lab, open_lab
+
+# Whoever starts the tests in the background may have Ctrl-C ignored, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
