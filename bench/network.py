@@ -26,8 +26,9 @@ from preopen.cells.pool import open_pool
 from preopen.policy.network import NetworkPolicy, read_private
 from preopen.policy.policy import Policy
 from preopen.serving.invocation import Invoker, make_invoker
-from preopen.serving.loading import builtin_folder, load_tool
+from preopen.serving.loading import load_tool
 from preopen.serving.registry import Tool
+from preopen.shipped import WASM, shipped
 from preopen.tool.parsing import parse_manifest
 
 SIZES: Final = {"1 KB": 1000, "10 MB": 10_000_000}
@@ -77,7 +78,7 @@ def policy_for(base: str, *, calls_per_cell: int = 1) -> Policy:
 
 def courier(policy: Policy) -> Tool:
     """Return the tool that downloads one URL and says how much came."""
-    binary = builtin_folder().parent / "wasm/courier/courier.wasm"
+    binary = shipped(WASM) / "courier/courier.wasm"
     sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
     text = f"""
 manifest = 1

@@ -21,7 +21,7 @@ from preopen.errors import PreopenError
 from preopen.policy.policy import Policy
 from preopen.selftest.bombs import nested_loops
 from preopen.serving.invocation import Answer, make_invoker
-from preopen.serving.loading import builtin_folder
+from preopen.shipped import MANIFESTS, shipped
 from processes import children_of
 from promises.harness import build_bytes, manifest, offer, said
 from served import Site, make_site
@@ -30,7 +30,7 @@ Make: TypeAlias = Callable[[], bytes]
 pytestmark = pytest.mark.anyio
 LIMITS = '[limits]\nwall_time = "1s"\nmemory = "64MiB"\n'
 # Without the built-in tools, whose first compiling takes longer than that of all attacks.
-ALONE = [word for file in builtin_folder().glob("*.toml") for word in ("--without", file.stem)]
+ALONE = [word for file in shipped(MANIFESTS).glob("*.toml") for word in ("--without", file.stem)]
 # Of the server's peak memory, in bytes: four times the largest binary here, of 10 MB, which a
 # server reads and checks. A compiler takes 2 GiB meanwhile.
 GROWTH = 40 << 20

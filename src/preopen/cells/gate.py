@@ -2,11 +2,10 @@
 
 import functools
 import hashlib
-from pathlib import Path
 
-import preopen
 from preopen.cells.cache import BinarySource
 from preopen.errors import BinaryError, Fault
+from preopen.shipped import WASM, shipped
 from preopen.wire.frames import Binary
 from preopen.wire.starters import GATE_SHA256, gate_binary
 
@@ -22,16 +21,13 @@ def gate_source(guest: Binary) -> BinarySource:
 
 
 def _read() -> bytes:
-    """Return the bytes of `wasm/http_gate`: in the wheel, or of the checkout that is run.
+    """Return the bytes of `wasm/http_gate`.
 
     Raises:
         BinaryError: they are not there, or not those that this release was built with.
 
     """
-    package = Path(preopen.__file__).resolve().parent
-    installed = package / "builtin" / "wasm"
-    folder = installed if installed.is_dir() else package.parents[1] / "wasm"
-    file = folder / "http_gate" / "http_gate.wasm"
+    file = shipped(WASM) / "http_gate" / "http_gate.wasm"
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -24,7 +24,7 @@ from preopen.cli.clients import own_command
 from preopen.cli.demo_web import DemoWeb, serve_web
 from preopen.cli.main import explain_error
 from preopen.cli.printing import aligned, safe
-from preopen.serving.loading import builtin_folder
+from preopen.shipped import MANIFESTS, WASM, shipped
 
 _WIDTH: Final = 96
 _TOKEN: Final = "not-a-real-token"  # noqa: S105 - what the demo's own web wants to see
@@ -123,7 +123,7 @@ def main() -> None:
 
 def _make_tool(here: Path, web: DemoWeb) -> None:
     """Write a tool that is `fetch` with a token for one host, and where the token lies."""
-    fetch = builtin_folder() / "fetch.toml"
+    fetch = shipped(MANIFESTS) / "fetch.toml"
     text = fetch.read_text()
     binary = (fetch.parent / tomllib.loads(text)["binary"]["path"]).resolve()
     text = text.replace('name = "fetch"', 'name = "whoami"')
@@ -166,7 +166,7 @@ async def _show_all(here: Path, web: DemoWeb) -> None:
 @asynccontextmanager
 async def _connected(here: Path, web: DemoWeb) -> AsyncIterator[Demo]:
     command, *words = own_command()
-    guests = builtin_folder().parent / "wasm" / "demo"
+    guests = shipped(WASM) / "demo"
     words += ["serve", "--workspace", str(here / "project"), "--manifests", str(guests)]
     words += ["--manifests", str(here / "tools"), "--egress-private", web.base]
     folders = {

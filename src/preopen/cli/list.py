@@ -8,8 +8,9 @@ from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags
 from preopen.policy.settings import load_policy
-from preopen.serving.loading import builtin_folder, load_registry
+from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
+from preopen.shipped import MANIFESTS, shipped
 
 
 @click.command(
@@ -62,7 +63,7 @@ def registry_to_json(registry: Registry) -> dict[str, JsonValue]:
 
 def _say_tools(registry: Registry) -> None:
     if not registry.tools:
-        say(f"No tools are offered. Built-in manifests are looked for in {builtin_folder()};")
+        say(f"No tools are offered. Built-in manifests are looked for in {shipped(MANIFESTS)};")
         say("write --manifests DIR to add a folder of your own.")
         return
     rows = [

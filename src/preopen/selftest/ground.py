@@ -33,9 +33,10 @@ from preopen.selftest.site import Site, open_site
 from preopen.selftest.talkers import open_talkers
 from preopen.selftest.wire import call_over_wire
 from preopen.serving.invocation import Answer, Invoker, make_invoker
-from preopen.serving.loading import builtin_folder, load_tool
+from preopen.serving.loading import load_tool
 from preopen.serving.registry import Tool
 from preopen.serving.transports.descriptors import borrowed
+from preopen.shipped import WASM, shipped
 from preopen.tool.parsing import parse_manifest
 
 NATIVE: Final = "preopen.selftest.native"
@@ -113,7 +114,7 @@ class Ground:
         return Invoker(pool=self._pool, policy=policy, gateway=gateway_for(policy, ask.network))
 
     def _made(self, ask: Ask) -> tuple[Policy, Tool, Mapping[str, JsonValue]]:
-        policy, binary = self._policy(ask), shipped(ask, self.kind)
+        policy, binary = self._policy(ask), _binary_of(ask, self.kind)
         if ask.binary:
             binary = self.top / "tools/probe.wasm"
             binary.parent.mkdir(exist_ok=True)
@@ -228,9 +229,9 @@ def _worth_stealing(top: Path) -> Iterator[None]:
         yield
 
 
-def shipped(ask: Ask, kind: str) -> Path:
+def _binary_of(ask: Ask, kind: str) -> Path:
     """Return the binary of one call: the probe, or the guest that was asked for."""
-    return builtin_folder().parent / "wasm" / f"{_binary_name(ask, kind)}.wasm"
+    return shipped(WASM) / f"{_binary_name(ask, kind)}.wasm"
 
 
 def manifest_for(ask: Ask, binary: Path) -> str:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-import preopen
 from preopen.capability import Grants
 from preopen.cells.cache import BinarySource
 from preopen.egress.rule import Secret
@@ -17,6 +16,7 @@ from preopen.policy.decide import Refused, decide
 from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
 from preopen.serving.registry import RefusedTool, Registry, Tool
+from preopen.shipped import MANIFESTS, shipped
 from preopen.tool.binary import read_facts
 from preopen.tool.manifest import Manifest
 from preopen.tool.parsing import load_manifest
@@ -33,16 +33,9 @@ class Found:
     builtin: bool
 
 
-def builtin_folder() -> Path:
-    """Return the folder of the built-in manifests: in the wheel, or of the checkout that is run."""
-    package = Path(preopen.__file__).resolve().parent
-    installed = package / "builtin" / "tool_manifests"
-    return installed if installed.is_dir() else package.parents[1] / "tool_manifests"
-
-
 def find_manifests(policy: Policy) -> tuple[Found, ...]:
     """Return every manifest that this policy serves: the built-in ones, then folder by folder."""
-    found = [Found(file=file, builtin=True) for file in sorted(builtin_folder().glob("*.toml"))]
+    found = [Found(file=file, builtin=True) for file in sorted(shipped(MANIFESTS).glob("*.toml"))]
     for folder in policy.tool_folders:
         found += [Found(file=file, builtin=False) for file in sorted(Path(folder).glob("*.toml"))]
     return tuple(found)
