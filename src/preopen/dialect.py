@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
+from preopen.errors import found_and_write
 from preopen.pattern import parse_pattern
 
 MAX_WEIGHT: Final = (
@@ -120,8 +121,7 @@ def _keywords(parts: Parts, schema: Mapping[str, Any]) -> Iterator[Finding]:
         try:
             parse_pattern(schema["pattern"])
         except ValueError as problem:
-            found, _, write = str(problem).rpartition("; ")  # the pattern may hold a "; "
-            yield (*parts, "pattern"), found, write
+            yield (*parts, "pattern"), *found_and_write(problem)
 
 
 class _CircleError(Exception):

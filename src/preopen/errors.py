@@ -21,6 +21,12 @@ class Fault:
         return f"{where}: {self.found}; {self.write}" if self.write else f"{where}: {self.found}"
 
 
+def found_and_write(problem: ValueError | str) -> tuple[str, str]:
+    """Return the halves of "what was found; what to write". What was found may hold a "; "."""
+    found, _, write = str(problem).rpartition("; ")
+    return (found, write) if found else (write, "")
+
+
 class PreopenError(Exception):
     """Raised when something cannot be loaded or started; never raised itself, only its kinds are.
 

@@ -12,7 +12,7 @@ from preopen.capability import LevelReason
 from preopen.document import shown
 from preopen.egress.rule import Credential, EgressRule, HostKind, Secret
 from preopen.egress.rules import intersect, parse_rule
-from preopen.errors import Fault
+from preopen.errors import Fault, found_and_write
 from preopen.level import PermissionLevel
 from preopen.policy.levels import KeyedReason
 from preopen.policy.network import NetworkPolicy
@@ -40,7 +40,7 @@ def grant_egress(manifest: Manifest, network: NetworkPolicy) -> EgressGrant:
         try:
             asked = _asked(ask, network)
         except ValueError as problem:
-            found, _, write = str(problem).rpartition("; ")
+            found, write = found_and_write(problem)
             key = f"{ask.key}.allow"
             faults.append(Fault(place=manifest.file, key=key, found=found, write=write))
             continue

@@ -8,6 +8,7 @@ from preopen.egress.rule import EgressRule, Target
 from preopen.egress.rules import narrow_rule
 from preopen.egress.teaching import way_to
 from preopen.egress.url import read_url
+from preopen.errors import found_and_write
 from preopen.outcome import Denial, JsonValue
 from preopen.tool.manifest import Manifest
 
@@ -28,7 +29,7 @@ def narrow_egress(
         try:
             targets[ask.narrow_to] = read_url(value)
         except ValueError as problem:
-            reason, _, write = str(problem).rpartition("; ")
+            reason, write = found_and_write(problem)
             return Denial(target=shown(value), reason=f'"{ask.narrow_to}": {reason}', allow=write)
     kept = [rule for rule in rules if rule.narrow_to not in targets]
     for name, target in targets.items():

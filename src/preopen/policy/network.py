@@ -9,7 +9,7 @@ from typing import Any, Final
 from preopen.document import shown
 from preopen.egress.rule import ANY_METHOD, EgressRule, HostKind
 from preopen.egress.rules import format_rule, parse_rule
-from preopen.errors import Fault
+from preopen.errors import Fault, found_and_write
 from preopen.policy.secrets import (
     FromEnvironment,
     FromFile,
@@ -127,8 +127,8 @@ def _exact(rule: EgressRule, text: str) -> EgressRule:
 
 
 def _fault(problem: ValueError, place: str, key: str) -> Fault:
-    found, _, write = str(problem).rpartition("; ")  # the text that was found may hold a "; "
-    return Fault(place=place, key=key, found=found or write, write=write if found else "")
+    found, write = found_and_write(problem)
+    return Fault(place=place, key=key, found=found, write=write)
 
 
 def read_secrets(

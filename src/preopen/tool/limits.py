@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from preopen.capability import LIMIT_KEYS
-from preopen.errors import Fault
+from preopen.errors import Fault, found_and_write
 from preopen.units import format_size, format_time, parse_size, parse_time
 
 # Stacks that the zygote has an engine for; a larger one makes wasmtime end the process (design §5).
@@ -73,7 +73,7 @@ def parse_limits(
         try:
             numbers[key] = parse_limit(key, value)
         except ValueError as problem:
-            found, _, write = str(problem).rpartition("; ")  # the value may hold a "; "
+            found, write = found_and_write(problem)
             faults.append(Fault(place=place, key=f"limits.{key}", found=found, write=write))
     return numbers, tuple(faults)
 

@@ -24,7 +24,7 @@ from preopen.document import (
 )
 from preopen.egress.rule import is_header
 from preopen.egress.rules import parse_rule
-from preopen.errors import Fault, ManifestError
+from preopen.errors import Fault, ManifestError, found_and_write
 from preopen.level import PermissionLevel
 from preopen.schema import Validator, check_tool_schema, compile_schema
 from preopen.tool.limits import parse_limits
@@ -263,8 +263,7 @@ def _check_egress(index: int, table: Mapping[str, Any]) -> Iterator[_Found]:
         try:
             parse_rule(allow)
         except ValueError as problem:
-            found, _, write = str(problem).rpartition("; ")
-            yield ("egress", index, "allow"), found, write
+            yield ("egress", index, "allow"), *found_and_write(problem)
     elif table.get("private"):
         found = 'given beside "${egress}", which has its private hosts from the operator'
         yield ("egress", index, "private"), found, "remove it"

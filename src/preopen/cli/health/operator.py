@@ -11,7 +11,7 @@ from preopen.cli.clients import own_command, serve_arguments
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.cli.health.network import examine_network
 from preopen.cli.starting import name_of, owner_of_cells
-from preopen.errors import PolicyError
+from preopen.errors import PolicyError, found_and_write
 from preopen.level import PermissionLevel
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
@@ -49,7 +49,7 @@ def _file(flags: Flags, around: Surroundings) -> Line:
 
 def _workspace(policy: Policy) -> Line:
     if policy.workspace is None:
-        found, _, write = policy.workspace_problem.rpartition("; ")
+        found, write = found_and_write(policy.workspace_problem)
         # Who is asked in the home folder about this machine named no workspace, and serves none.
         named = policy.origins.get("workspace") != "default"
         state = State.FAIL if named else State.WARN
