@@ -44,7 +44,11 @@ class Telling:
         """Return what a cell holds that was forked just now, and waits for its call."""
         cells = await self.lab.pool.plain._launch(3)  # its siblings are forked before and after it
         try:
-            return await self.told_by(cells[1].pid)
+            report = await self.told_by(cells[1].pid)
+            with anyio.fail_after(20):  # the last thing that it opens; before, it is still at work
+                while "statm" not in beside_streams(report):
+                    report = await self.told_by(cells[1].pid)
+            return report
         finally:
             for cell in cells:
                 cell.close()
