@@ -34,7 +34,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_request_that_no_rule_allows_is_denied_with_the_line_that_would_allow_it() -> None:
     """AGENTS.md: a message names the place, the thing found and what to write."""
-    call = CallEgress(rules=(parse_rule("https://a.example"),), opened=("https://a.example",))
+    call = CallEgress(
+        rules=(parse_rule("https://a.example"),), opened=(parse_rule("https://a.example"),)
+    )
     async with attended(call) as attendance:
         error = await refused(attendance, "https://api.example.com/x?key=hush")
 
@@ -79,9 +81,8 @@ async def test_a_denial_says_which_file_is_in_the_way(
     method: str, url: str, reason: str, allow: str
 ) -> None:
     """Ours: what the operator opened already is not asked of the operator again."""
-    call = CallEgress(
-        rules=(parse_rule("https://a.example/v1"),), opened=("https://*.open.example",)
-    )
+    opened = (parse_rule("https://*.open.example", methods=("*",)),)
+    call = CallEgress(rules=(parse_rule("https://a.example/v1"),), opened=opened)
     async with attended(call) as attendance:
         await refused(attendance, url, method)
 

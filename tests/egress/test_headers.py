@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preopen.egress.headers import (
-    authority,
     has_body,
     is_encoded,
     may_carry,
@@ -98,7 +97,7 @@ def test_a_credential_is_added_last_and_alone() -> None:
 )
 def test_the_host_field_says_what_the_url_says(host: str, port: int, expected: str) -> None:
     """RFC 9110, 7.2: the port is left out where it is the scheme's own."""
-    assert authority(Target(method="GET", scheme="https", host=host, port=port)) == expected
+    assert Target(method="GET", scheme="https", host=host, port=port).authority == expected
 
 
 def test_of_two_lengths_of_an_answer_the_chunked_one_counts() -> None:

@@ -5,13 +5,12 @@ wrote is shown, short and printable.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 
 from preopen.document import listed, shown
 from preopen.egress.addresses import forbidden
-from preopen.egress.rule import ANY_METHOD, CallEgress, EgressRule, Target
-from preopen.egress.rules import matching, narrow_rule, parse_rule, suggest
+from preopen.egress.rule import ANY_METHOD, CallEgress, Target
+from preopen.egress.rules import matching, narrow_rule
 from preopen.egress.sockets import Address
 from preopen.egress.teaching import way_to, way_to_private
 from preopen.egress.url import Unreadable
@@ -37,10 +36,10 @@ def by_name(target: Target, egress: CallEgress) -> Denial:
     if reaching:
         paths = listed(dict.fromkeys(rule.path for rule in reaching))
         reason = f"the tool may ask this host for what lies below {paths}, not for this path"
-        return Denial(target=text, reason=reason, allow=_in_manifest("hosts", suggest(target)))
-    if _is_open(target, egress.opened):
+        return Denial(target=text, reason=reason, allow=_in_manifest("hosts", target.origin))
+    if matching(egress.opened, target):
         reason = "the tool asks for other hosts than this one"
-        return Denial(target=text, reason=reason, allow=_in_manifest("hosts", suggest(target)))
+        return Denial(target=text, reason=reason, allow=_in_manifest("hosts", target.origin))
     reason = f"no rule allows {target.origin}"
     return Denial(target=text, reason=reason, allow=way_to(target, egress.opened))
 
@@ -68,14 +67,3 @@ def without_way(target: Target) -> Denial:
 
 def _in_manifest(key: str, value: str) -> str:
     return f"add {json.dumps(value)} to {key} under [[egress]] in the tool's manifest"
-
-
-def _is_open(target: Target, opened: Sequence[str]) -> bool:
-    return any(rule and matching((rule,), target) for rule in map(_rule_of, opened))
-
-
-def _rule_of(text: str) -> EgressRule | None:
-    try:
-        return parse_rule(text, methods=(ANY_METHOD,))
-    except ValueError:  # an operator's text is checked where it is read; here it only helps to say
-        return None

@@ -4,26 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
-from preopen.egress.rule import DEFAULT_PORTS, Target
+from preopen.egress.rule import OWN_HEADERS, SET_HEADERS, Target
 from preopen.egress.tickets import Login
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
-# Of one connection, not of the message (RFC 9110, 7.6.1), or the gateway's own to say. `proxy-…`
-# goes by its beginning: an upstream's Proxy-Status would speak in our name (RFC 9209, 2).
-_NEVER: Final = frozenset(
-    {
-        b"connection",
-        b"expect",  # the gateway says 100 itself, and an upstream's answer would come too late
-        b"host",
-        b"http2-settings",
-        b"keep-alive",
-        b"te",
-        b"trailer",  # no trailer is passed on
-        b"transfer-encoding",  # each side has its own
-        b"upgrade",
-    }
-)
+_NEVER: Final = frozenset(name.encode() for name in OWN_HEADERS)
+_SET: Final = frozenset(name.encode() for name in SET_HEADERS)
 _FRAMING: Final = b"content-length"
 _TOKEN: Final = re.compile(rb"[a-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2, in lower case
 _LINE: Final = len(": \r\n")
@@ -65,21 +52,14 @@ def outgoing(
         fields = [field for field in fields if field[0].lower() not in gone]
         fields.append((login.header, login.value.reveal().encode("ascii")))
         fields.append((b"Accept-Encoding", b"identity"))
-    return [(b"Host", authority(target).encode("ascii")), *fields]
-
-
-def authority(target: Target) -> str:
-    """Return the target's host and, where it is not the scheme's own, port (RFC 9110, 7.2)."""
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    usual = target.port == DEFAULT_PORTS[target.scheme]
-    return host if usual else f"{host}:{target.port}"
+    return [(b"Host", target.authority.encode("ascii")), *fields]
 
 
 def may_carry(name: str) -> bool:
     """Say whether a credential may be this field: none that the gateway or a connection owns."""
     folded = name.lower().encode("utf-8", "replace")
     return _TOKEN.fullmatch(folded) is not None and not (
-        folded in _NEVER or folded in {_FRAMING, b"accept-encoding"} or folded.startswith(b"proxy-")
+        folded in _NEVER | _SET or folded.startswith(b"proxy-")
     )
 
 

@@ -89,7 +89,7 @@ class Line(httpcore2.AsyncNetworkStream):
             raise Failure("tls_protocol_error", "the server left the TLS handshake") from None
         return self
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore2's
         """Return what came, b"" at the end.
 
         Raises:
@@ -113,7 +113,7 @@ class Line(httpcore2.AsyncNetworkStream):
         except _BROKEN:
             raise Failure("connection_terminated", "the server broke the connection off") from None
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
         """Send all of it.
 
         Raises:

@@ -6,11 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# Hop by hop, or the gateway's own to set (RFC 9110 section 7.6.1): no credential goes in them.
-_OWN_HEADERS: Final = frozenset(
-    {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer"}
-    | {"transfer-encoding", "upgrade", "accept-encoding"}
+# Of one connection, not of the message (RFC 9110, 7.6.1), or the gateway's own to say. So is what
+# begins with `proxy-`: an upstream's Proxy-Status would speak in our name (RFC 9209, 2).
+OWN_HEADERS: Final = frozenset(
+    {
+        "connection",
+        "expect",  # the gateway says 100 itself, and an upstream's answer would come too late
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "te",
+        "trailer",  # no trailer is passed on
+        "transfer-encoding",  # each side has its own
+        "upgrade",
+    }
 )
+# Those of the message that the gateway sets: they pass, and are no place for a credential.
+SET_HEADERS: Final = frozenset({"accept-encoding", "content-length"})
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 
 ANY_METHOD: Final = "*"  # every method but those that the gateway passes for nobody
@@ -21,7 +33,7 @@ def is_header(name: str) -> bool:
     """Return whether a credential may go in a header of this name (RFC 9110, 5.6.2)."""
     lower = name.lower()
     return bool(_HEADER.fullmatch(name)) and not (
-        lower in _OWN_HEADERS or lower.startswith("proxy-")
+        lower in OWN_HEADERS | SET_HEADERS or lower.startswith("proxy-")
     )
 
 
@@ -97,11 +109,16 @@ class Target:
     query: str = ""
 
     @property
-    def origin(self) -> str:
-        """Scheme, host and, where it is not the scheme's own, port: `https://docs.python.org`."""
+    def authority(self) -> str:
+        """Host and, where it is not the scheme's own, port (RFC 9110, 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         usual = self.port == DEFAULT_PORTS[self.scheme]
-        return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
+        return host if usual else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority, as a rule names them: `https://docs.python.org`."""
+        return f"{self.scheme}://{self.authority}"
 
 
 class Secret:
@@ -124,12 +141,12 @@ class Secret:
 class CallEgress:
     """What one call may send: its rules after narrowing, caps in bytes, and the secrets it needs.
 
-    `requests` are those in flight at once. `opened` are the operator's origins, for messages that
-    say how to open one more; `secrets` holds the value of each credential's secret by its name.
+    `requests` are those in flight at once. `opened` are the operator's hosts, for messages that say
+    how to open one more; `secrets` holds the value of each credential's secret by its name.
     """
 
     rules: tuple[EgressRule, ...] = ()
-    opened: tuple[str, ...] = ()
+    opened: tuple[EgressRule, ...] = ()
     request_bytes: int = 1 << 20
     response_bytes: int = 16 << 20
     requests: int = 8

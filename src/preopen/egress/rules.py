@@ -327,8 +327,3 @@ def narrow_rule(rule: EgressRule, target: Target) -> EgressRule | None:
     if is_address(target.host):
         host = HostPattern(kind=HostKind.ADDRESSES, text=str(ip_network(target.host)))
     return replace(rule, host=host, ports=(target.port, target.port))
-
-
-def suggest(target: Target) -> str:
-    """Return the text of the narrowest rule without a path that reaches the target."""
-    return target.origin

@@ -8,14 +8,14 @@ from typing import Final
 from preopen.egress.addresses import forbidden
 from preopen.egress.hosts import is_address
 from preopen.egress.rule import ANY_METHOD, EgressRule, Target
-from preopen.egress.rules import format_rule, suggest
+from preopen.egress.rules import format_rule
 
 # Names that mean this machine or its network by convention (RFC 6761, RFC 6762, RFC 8375).
 _LOCAL_NAMES: Final = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
 _REPEATED: Final = 12  # rules of the operator's that a line to write repeats
 
 
-def way_to(target: Target, opened: Sequence[str] = ()) -> str:
+def way_to(target: Target, opened: Sequence[EgressRule] = ()) -> str:
     """Return what the operator writes to open a target, as a flag and as a line; "" for nothing.
 
     `opened` are the rules that the line has already.
@@ -24,12 +24,13 @@ def way_to(target: Target, opened: Sequence[str] = ()) -> str:
         return ""  # link-local, metadata, multicast: nothing opens them
     if is_private(target):
         return way_to_private(target)
-    return _line("hosts", [*opened[:_REPEATED], suggest(target)], "--egress", suggest(target))
+    listed = [*map(format_rule, opened[:_REPEATED]), target.origin]
+    return _line("hosts", listed, "--egress", target.origin)
 
 
 def way_to_private(target: Target) -> str:
     """Return what the operator writes to open a host of an own network."""
-    return _line("private", [suggest(target)], "--egress-private", suggest(target))
+    return _line("private", [target.origin], "--egress-private", target.origin)
 
 
 def _line(key: str, values: Sequence[str], flag: str, value: str) -> str:

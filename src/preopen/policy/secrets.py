@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias, cast
 
 from preopen.document import shown
+from preopen.egress.masking import MIN_SECRET
 from preopen.egress.rule import Secret
 from preopen.errors import Fault
 
 MOST_BYTES: Final = 8 << 10  # what a header can hold, and servers take
-# A shorter one could not be masked in answers: every "1234" of a page would go with it.
-LEAST_CHARACTERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +140,8 @@ def _ask_keyring(service: str, user: str) -> str:
 
 def _flaw_of(value: str) -> str:
     """Return why a value can be no credential, "" if it can."""
-    if len(value) < LEAST_CHARACTERS:
-        return f"it has fewer than {LEAST_CHARACTERS} characters, so no answer could be masked"
+    if len(value) < MIN_SECRET:
+        return f"it has fewer than {MIN_SECRET} characters, so no answer could be masked"
     if len(value.encode()) > MOST_BYTES:
         return f"it has more than {MOST_BYTES} bytes"
     if not all("!" <= character <= "~" or character == " " for character in value):

@@ -87,10 +87,6 @@ class HttpGate:
         assert inspect is not None and send is not None  # noqa: S101, PT018 - narrows types: the binary is ours
         self._session = _Session(inspect, send, channel, port)
 
-    def leave(self) -> None:
-        """Forget the call: its Store is about to go."""
-        self._session = None
-
     def _handle(self, store: Store, request: _Resource, options: _Resource) -> _Resource:
         """Be `outgoing-handler#handle`. An exception that left it would end the cell."""
         try:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from preopen.cells.job import Attend, Attended
 from preopen.egress.gateway import Attendance, Gateway, Ticket
 from preopen.egress.rule import CallEgress, EgressRule
-from preopen.egress.rules import format_rule
 from preopen.egress.sockets import look_up
 from preopen.egress.trust import Trust
 from preopen.outcome import Denial, Request
@@ -84,7 +83,7 @@ def call_egress(tool: Tool, rules: tuple[EgressRule, ...], network: NetworkPolic
         request_bytes=limits.request_bytes,
         response_bytes=limits.response_bytes,
         requests=limits.requests,
-        opened=tuple(map(format_rule, network.hosts)),
+        opened=network.hosts,
         # One that is missing is the gateway's to deny, in words that name it.
         secrets={name: tool.secrets[name] for name in needed if name in tool.secrets},
     )

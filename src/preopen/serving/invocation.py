@@ -12,7 +12,7 @@ from typing import TypeAlias
 import anyio
 
 from preopen.capability import Mount
-from preopen.cells.job import Binding, Job, Run
+from preopen.cells.job import Attend, Binding, Job, Run
 from preopen.cells.pool import Pool
 from preopen.cells.zygote import LaunchError
 from preopen.egress.gateway import Gateway
@@ -38,6 +38,7 @@ from preopen.schema import fill_defaults
 from preopen.serving.attending import NetworkRecord, attend_with, call_egress, make_gateway
 from preopen.serving.registry import Tool
 from preopen.tool.failure import explain_failure
+from preopen.tool.manifest import Manifest
 from preopen.tool.network_failure import explain_network
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
@@ -122,10 +123,12 @@ class Invoker:
         self, tool: Tool, narrowed: Narrowed, rendered: Rendered, network: NetworkRecord
     ) -> Job:
         binding = self._binding(tool)
-        # A bound cell's wall is put up once: by what the tool has, not by what this call needs.
-        opens = bool(tool.grants.egress if binding else narrowed.egress)
-        egress = call_egress(tool, narrowed.egress, self.policy.network)
-        attend = attend_with(self.gateway, egress, network, opens=opens)
+        attend: Attend | None = None
+        if tool.source.networked:
+            # A bound cell's wall is put up once: by what the tool has, not by what this call needs.
+            opens = bool(tool.grants.egress if binding else narrowed.egress)
+            egress = call_egress(tool, narrowed.egress, self.policy.network)
+            attend = attend_with(self.gateway, egress, network, opens=opens)
         return Job(
             tool=tool.name,
             source=tool.source,
@@ -137,7 +140,7 @@ class Invoker:
             kept=tuple(each.kept for each in narrowed.replaceable),
             exit_ok=tool.manifest.run.exit_ok,
             binding=binding,
-            attend=attend if tool.source.networked else None,
+            attend=attend,
         )
 
     def _binding(self, tool: Tool) -> Binding | None:
@@ -203,14 +206,17 @@ def _finish(
         left_out=network.left_out,
         notes=notes,
     )
-    held = replace(tool.manifest, limits=tool.grants.limits)
-    told = (*notes, *explain_network(held, network.requests, network.denials))
+    told = (*notes, *explain_network(_held(tool), network.requests, network.denials))
     return Answer(reply=_with_notes(said, told), receipt=receipt)
 
 
 def _explain(tool: Tool, outcome: Outcome) -> Reply:
-    # A limit is named with the value that the call was held to: the policy may have lowered it.
-    return explain_failure(replace(tool.manifest, limits=tool.grants.limits), outcome)
+    return explain_failure(_held(tool), outcome)
+
+
+def _held(tool: Tool) -> Manifest:
+    """Return the manifest with the limits that a call is held to: the policy may lower them."""
+    return replace(tool.manifest, limits=tool.grants.limits)
 
 
 def _with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
