@@ -197,7 +197,7 @@ def test_a_key_that_others_may_read_is_a_fault(
     key.chmod(0o644)
     found = json.loads(run(workshop, "--json").stdout)["checks"]
     (fault,) = (check for check in found if check["state"] == "fail")
-    assert "the cache's key has mode 0644" in fault["found"]
+    assert "this key has mode 0644" in fault["found"]
     assert f"rm {key}" in fault["way_out"]
 
 

@@ -4,37 +4,30 @@
 one rename publishes both, and two servers that compile at once cannot leave a torn pair.
 """
 
-import errno
 import hashlib
 import hmac
 import os
 import platform
 import secrets
 import shutil
-import stat
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import anyio
 import anyio.to_thread
 
 from preopen.cells.refusals import Refusals
-from preopen.errors import BinaryError, Fault, PlatformError
+from preopen.errors import BinaryError
+from preopen.own import CACHE, STATE, own_folder, own_key, usable
 from preopen.wire.frames import Binary
 
 # A binary, its bytes, the place that errors name, and where its compiled form is to be written.
 Compile: TypeAlias = Callable[[Binary, bytes, str, int], Awaitable[None]]
-# The variables by which the operator moves the two folders.
-CACHE: Final = "XDG_CACHE_HOME"
-STATE: Final = "XDG_STATE_HOME"
-_KEY_BYTES = 32
 _CHUNK = 1 << 20
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _COMPILERS = 2  # at once, of 2 GiB at most each; each uses every core that it finds
 # Raise it when `make_engine` changes: what was compiled under other settings must not be found.
 _PROFILE = 1
@@ -103,7 +96,7 @@ class Cache:
             PlatformError: the folder is not ours alone, so what it says counts for nothing.
 
         """
-        with _usable(self.folder, CACHE):
+        with usable(self.folder, CACHE):
             if not self.folder.exists():
                 return None
         own_folder(self.folder, CACHE)
@@ -116,7 +109,7 @@ class Cache:
             PlatformError: as `recall`.
 
         """
-        with _usable(self.folder, CACHE):
+        with usable(self.folder, CACHE):
             if self.folder.exists():
                 own_folder(self.folder, CACHE)
             for shelf in (self.folder / "compiled").glob("*"):
@@ -128,7 +121,7 @@ class Cache:
             raise refused
         async with self._turns:  # who waits for one holds no binary in memory
             data = await anyio.to_thread.run_sync(source.read)
-            with _usable(self.folder, CACHE):
+            with usable(self.folder, CACHE):
                 made = tempfile.TemporaryFile(dir=refusals.shelf)  # noqa: SIM115 - closed below
             with made as out:  # gone whatever happens
                 try:
@@ -140,7 +133,7 @@ class Cache:
 
     def _find(self, binary: Binary) -> int | None:
         """Return a descriptor of the stored file whose content has the MAC of its name, or None."""
-        with _usable(self.folder, CACHE):
+        with usable(self.folder, CACHE):
             return self._find_in(self._shelf(binary), binary)
 
     def _find_in(self, shelf: Path, binary: Binary) -> int | None:
@@ -158,7 +151,7 @@ class Cache:
         return None
 
     def _store(self, binary: Binary, compiled: BinaryIO) -> int:
-        with _usable(self.folder, CACHE):
+        with usable(self.folder, CACHE):
             return self._store_on(self._shelf(binary), binary, compiled)
 
     def _store_on(self, shelf: Path, binary: Binary, compiled: BinaryIO) -> int:
@@ -187,7 +180,7 @@ class Cache:
     def _shelf(self, binary: Binary) -> Path:
         shelf = self._shelf_of(binary)
         own_folder(self.folder, CACHE)
-        with _usable(self.folder, CACHE):
+        with usable(self.folder, CACHE):
             shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
         return shelf
 
@@ -196,86 +189,12 @@ class Cache:
         return hmac.new(self._key(), about + digest, "sha256").hexdigest()
 
     def _key(self) -> bytes:
-        own_folder(self.key_file.parent, STATE)
-        with _usable(self.key_file.parent, STATE):
-            return self._read_or_make_key()
-
-    def _read_or_make_key(self) -> bytes:
-        try:
-            return _read_key(self.key_file)
-        except FileNotFoundError:
-            beside = self.key_file.with_name(f".{secrets.token_hex(8)}.part")
-            with os.fdopen(
-                os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-            ) as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-            try:
-                os.link(beside, self.key_file)  # never over the key of a server that was quicker
-            except FileExistsError:
-                pass
-            finally:
-                beside.unlink()
-            return _read_key(self.key_file)
+        return own_key(self.key_file, "a new one is made and everything compiled anew")
 
 
 def _engine_of(binary: Binary) -> str:
     """Return what tells the engines of one wasmtime apart: what one compiled no other may load."""
     return f"{binary.stack_bytes}-fuel" if binary.counts_fuel else str(binary.stack_bytes)
-
-
-@contextmanager
-def _usable(folder: Path, variable: str) -> Iterator[None]:
-    """Say of a folder of ours that what was tried in it failed, and what the operator can do."""
-    try:
-        yield
-    except OSError as error:
-        raise _unusable(folder, variable, error) from error
-
-
-def _unusable(folder: Path, variable: str, error: OSError) -> PlatformError:
-    """Return what it means that one of preopen's own folders cannot be made, read or written."""
-    found = f"cannot be made or written: {error.strerror or error}"
-    if isinstance(error.filename, str | Path) and str(error.filename) != str(folder):
-        found = f"{found} ({error.filename})"
-    write = f"set {variable} to a folder that you may write"
-    if error.errno in _FULL:
-        write = f"make room, or set {variable} to a folder on another disk"
-    return PlatformError(Fault(place=str(folder), found=found, write=write))
-
-
-def own_folder(folder: Path, variable: str) -> None:
-    """Make a folder that is ours alone, or check that it is; `variable` names another one.
-
-    Raises:
-        PlatformError: it cannot be made, belongs to another user, or others may enter it.
-
-    """
-    with _usable(folder, variable):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        about = folder.stat()
-    if about.st_uid != os.geteuid():
-        found = f"it belongs to user {about.st_uid}, and whoever writes there runs code as you"
-        write = f"set {variable} to a folder of your own"
-        raise PlatformError(Fault(place=str(folder), found=found, write=write))
-    if stat.S_IMODE(about.st_mode) & 0o077:
-        found = f"its mode is {stat.S_IMODE(about.st_mode):04o}, so others may enter it"
-        raise PlatformError(Fault(place=str(folder), found=found, write=f"chmod 700 {folder}"))
-
-
-def _read_key(path: Path) -> bytes:
-    # Never waits, whatever stands there, and reads a folder as none.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        about = os.fstat(descriptor)
-        mode = stat.S_IMODE(about.st_mode)
-        key = os.read(descriptor, _KEY_BYTES + 1) if stat.S_ISREG(about.st_mode) else b""
-    finally:
-        os.close(descriptor)
-    if mode & 0o077 or len(key) != _KEY_BYTES:
-        found = f"the cache's key has mode {mode:04o} and {len(key)} bytes"
-        write = f"remove it (rm {path}); a new one is made and everything compiled anew"
-        raise PlatformError(Fault(place=str(path), found=found, write=write))
-    return key
 
 
 def _digest_of(descriptor: int) -> bytes:

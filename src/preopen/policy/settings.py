@@ -6,15 +6,14 @@ Reads one file and asks where folders really lie; the environment is handed in (
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from preopen.capability import CEILINGS, DEFAULT_CELLS, LIMIT_KEYS, Access
+from preopen.capability import CEILINGS, DEFAULT_CELLS, LIMIT_KEYS
 from preopen.document import (
-    hidden_character,
     parse_document,
     printable,
     read_file,
@@ -25,17 +24,15 @@ from preopen.errors import Fault, PolicyError
 from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
 from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.names import read_names
 from preopen.policy.network import NetworkPolicy, read_network
-from preopen.policy.policy import NamedFolder, Policy
+from preopen.policy.policy import Policy
 from preopen.schema import Validator, compile_schema
 from preopen.tool.limits import parse_limits
 
 FORMAT: Final = 1
 FILE_NAME: Final = "preopen.toml"
-BUILT_IN_NAMES: Final = frozenset({"workspace", "folders", "egress"})  # what preopen itself expands
-
 _LEVELS: Final = tuple(level.value for level in PermissionLevel if level.value != "forbidden")
-_VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -101,8 +98,9 @@ class _Loader:
 
     def policy(self) -> Policy:
         workspace, problem = self._workspace()
-        folders, variables = self._folders(), self._variables()
-        self._check_names(folders, variables)
+        given = read_names(self.document, self.file, self.flags, self._folder)
+        self.origins |= given.origins
+        self.faults += given.faults
         names = self._environment_names()
         ceilings, cells = self._limits()
         return Policy(
@@ -111,8 +109,8 @@ class _Loader:
             max_level=self._max_level(),
             tool_folders=self._tool_folders(),
             without=self._without(),
-            folders=tuple(folders.values()),
-            variables=variables,
+            folders=given.folders,
+            variables=given.variables,
             environment_names=names,
             environment={n: self.around.environ[n] for n in names if n in self.around.environ},
             ceilings=ceilings,
@@ -203,56 +201,6 @@ class _Loader:
                 )
         self._origin("tools.without", flag=bool(self.flags.without) and "--without", both=True)
         return frozenset([*written, *self.flags.without])
-
-    def _folders(self) -> dict[str, NamedFolder]:
-        folders: dict[str, NamedFolder] = {}
-        for name, value in self.document.get("folders", {}).items():
-            table = {"path": value} if isinstance(value, str) else value
-            access = Access(table.get("access", "read"))
-            if name in self.flags.folders:  # its path may be gone, and the flag replaces it whole
-                continue
-            self._add_folder(folders, name, table["path"], access, self.file)
-        for name, path in self.flags.folders.items():
-            self._add_folder(folders, name, path, Access.READ, "--folder")
-        return folders
-
-    def _add_folder(
-        self, folders: dict[str, NamedFolder], name: str, path: str, access: Access, place: str
-    ) -> None:
-        key = f"folders.{name}" if place == self.file else ""
-        host_path = self._folder(path, place, key)
-        self.origins[f"folders.{name}"] = place
-        if host_path is not None:
-            folders[name] = NamedFolder(name=name, host_path=host_path, access=access)
-
-    def _variables(self) -> dict[str, str]:
-        variables: dict[str, str] = dict(self.document.get("variables", {}))
-        self.origins.update({f"variables.{name}": self.file for name in variables})
-        for name, value in self.flags.variables.items():
-            if hidden := hidden_character(value):
-                self._fault("--var", "", f"{shown(name)} holds {hidden}", "write printable text")
-            variables[name] = value
-            self.origins[f"variables.{name}"] = "--var"
-        return variables
-
-    def _check_names(self, folders: Iterable[str], variables: Iterable[str]) -> None:
-        """Add a fault for each name that `${NAME}` cannot mean, or that would mean two things."""
-        written = [
-            ("folders", name) for name in (*self.document.get("folders", {}), *self.flags.folders)
-        ]
-        written = [*dict.fromkeys(written), *(("variables", name) for name in variables)]
-        for section, name in written:
-            place = self.origins[f"{section}.{name}"]
-            key = f"{section}.{name}" if place == self.file else ""
-            if name in BUILT_IN_NAMES:
-                found = f"${{{name}}} is built in and cannot be given another meaning"
-                self._fault(place, key, found, "write another name")
-            elif not _VARIABLE_NAME.fullmatch(name):
-                found = f"{shown(name)} is no name"
-                self._fault(place, key, found, "write 1 to 64 letters, digits, - and _")
-            elif section == "variables" and name in folders:
-                found = f"${{{name}}} is also a named folder ({self.origins[f'folders.{name}']})"
-                self._fault(place, key, found, "write another name")
 
     def _environment_names(self) -> tuple[str, ...]:
         names = tuple(self.document.get("environment", {}).get("names", ()))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from preopen.cells.cache import CACHE, STATE, own_folder
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.errors import PlatformError
+from preopen.own import CACHE, STATE, own_folder
 from preopen.policy.flags import Surroundings
 from preopen.policy.settings import FILE_NAME
 

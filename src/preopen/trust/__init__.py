@@ -1,0 +1,1 @@
+"""What a person approved and said, and can check afterwards."""
