@@ -195,7 +195,8 @@ class Receipt:
     was touched); `walls` are the layers that stood, `walls_missing` those that this machine lacks.
     `cell_user` is the "uid:gid" that the cell was where root serves another user's workspace, ""
     where it was who the server is. `notes` says what the call changed unasked: whose a replaced
-    file is. `left_out` counts the requests and denials that there was no room for.
+    file is. `consent` is a person's word and how it came, "" where nobody
+    had to be asked. `left_out` counts the requests and denials that there was no room for.
     """
 
     outcome: str
@@ -210,3 +211,4 @@ class Receipt:
     requests: tuple[Request, ...] = ()
     left_out: int = 0
     notes: tuple[str, ...] = ()
+    consent: str = ""

@@ -262,7 +262,7 @@ def test_a_sandbox_that_does_not_start_is_told_part_by_part(workshop: Workshop) 
 
 def test_refused_tools_are_named(workshop: Workshop) -> None:
     """Brief: how many offered, refused (names)."""
-    found = checks(run(workshop, "--json"))
+    found = checks(run(workshop, "--json", "--allow", "write"))
     assert "runs" in found["refused tools"]["found"]
     assert found["tools"]["found"].split(" ")[1] == "offered,"
     assert "refused tools" not in checks(run(workshop, "--json", "--without", "runs"))

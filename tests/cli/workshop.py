@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ class Workshop:
 
     def run(self, *words: str, stdin: str | None = None) -> Result:
         """Run a verb in this process, with the workshop's flags."""
-        return CliRunner().invoke(shell, [*words, *self.flags], input=stdin)
+        return CliRunner().invoke(shell, [*words, *self.flags, *ceiling(words)], input=stdin)
 
     def run_json(self, *words: str) -> Any:  # noqa: ANN401 - whatever a verb says
         """Run a verb with --json and return the one value that stdout holds."""
@@ -136,7 +137,7 @@ class Workshop:
     def spawn(self, *words: str, **more: Any) -> "subprocess.CompletedProcess[str]":  # noqa: ANN401 - subprocess's own
         """Run a verb as a process."""
         return subprocess.run(
-            [*PREOPEN, *words, *self.flags],
+            [*PREOPEN, *words, *self.flags, *ceiling(words)],
             text=True,
             capture_output=True,
             timeout=50,
@@ -155,6 +156,12 @@ class Workshop:
         binary = self.tools / f"{name}.wasm"
         binary.write_bytes(bytes(wasmtime.wat2wasm(wat)))
         return self.add(name, "none", rest, binary)
+
+
+def ceiling(words: Sequence[str]) -> list[str]:
+    """Return the flag under which `runs` is refused, unless a test says another."""
+    other = "--policy" in words and words[0] == "policy"
+    return [] if "--allow" in words or other else ["--allow", "write"]
 
 
 def make_workshop(top: Path) -> Workshop:

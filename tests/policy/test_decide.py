@@ -8,6 +8,7 @@ import pytest
 from policy.asks import FILE, MODULE, ask, manifest, offer, refuse, texts
 from preopen.capability import CEILINGS, Access, Directory, EnvVar, Limits, Source
 from preopen.level import PermissionLevel
+from preopen.policy.decisions import Decision, Decisions
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.tool.binary import BinaryFacts, BinaryKind
 from preopen.tool.manifest import EnvAsk, Interface, Run
@@ -21,6 +22,7 @@ def policy(tree: Path) -> Policy:
     return Policy(
         workspace=str(tree),
         max_level=PermissionLevel.DANGEROUS,
+        decisions=(Decisions(levels=dict.fromkeys(PermissionLevel, Decision.ALLOW)),),
         folders=(
             NamedFolder(name="docs", host_path=f"{tree.parent}/docs"),
             NamedFolder(name="drafts", host_path=f"{tree.parent}/drafts", access=Access.WRITE),

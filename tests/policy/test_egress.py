@@ -6,6 +6,7 @@ from policy.asks import COMPONENT, manifest, offer, refuse, texts
 from preopen.egress.rule import EgressRule
 from preopen.egress.rules import format_rule
 from preopen.level import PermissionLevel
+from preopen.policy.decisions import Decision, Decisions
 from preopen.policy.network import NetworkPolicy, read_private, read_rules
 from preopen.policy.policy import Policy
 from preopen.policy.secrets import FromEnvironment, Secrets
@@ -24,6 +25,7 @@ def network(*hosts: str, private: tuple[str, ...] = (), token: str = VALUE) -> P
     return Policy(
         workspace=None,
         max_level=PermissionLevel.DANGEROUS,
+        decisions=(Decisions(levels=dict.fromkeys(PermissionLevel, Decision.ALLOW)),),
         network=NetworkPolicy(hosts=rules, private=own, secrets=secrets),
     )
 

@@ -63,7 +63,7 @@ def test_without_a_file_every_default_is_the_tight_one(place: Place) -> None:
     """Design §6: every key has a safe default."""
     policy = place.policy()
     assert policy.workspace == place.around.cwd
-    assert policy.max_level is PermissionLevel.WRITE
+    assert policy.max_level is PermissionLevel.EXECUTE
     assert (policy.tool_folders, policy.without, policy.folders) == ((), frozenset(), ())
     assert (policy.variables, policy.environment) == ({}, {})
     assert (policy.ceilings, policy.cells) == (CEILINGS, DEFAULT_CELLS)

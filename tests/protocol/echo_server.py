@@ -9,10 +9,13 @@ from preopen.serving.invocation import Answer, Progress
 from preopen.serving.registry import Tool
 from preopen.serving.server import INSTRUCTIONS, make_server
 from preopen.serving.transports.stdio import serve_stdio
+from preopen.trust.consent import Caller
 from serving.values import make_answer, make_registry, make_tool
 
 
-async def invoke(tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress) -> Answer:
+async def invoke(
+    tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress, _caller: Caller
+) -> Answer:
     """Echo, fail or hang, by the tool's name."""
     print("a stray word")  # noqa: T201 - what must not reach the client
     await progress("working")

@@ -13,17 +13,18 @@ from mcp.server.lowlevel import Server
 from preopen.capability import Grants
 from preopen.level import PermissionLevel
 from preopen.outcome import Denial, JsonValue
-from preopen.serving.invocation import Answer, Progress
+from preopen.serving.invocation import Answer, Invoke, Progress
 from preopen.serving.registry import Tool
-from preopen.serving.server import INSTRUCTIONS, Invoke, hints_of, make_server, receipt_to_json
+from preopen.serving.server import INSTRUCTIONS, hints_of, make_server, receipt_to_json
 from preopen.tool.result import MediaBlock, ResourceBlock, TextBlock
+from preopen.trust.consent import Caller
 from serving.values import INPUT_SCHEMA, SHA256, make_answer, make_receipt, make_registry, make_tool
 
 pytestmark = pytest.mark.anyio
 both_eras = pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 
 
-async def echo(_tool: Tool, arguments: Mapping[str, JsonValue], _progress: Progress) -> Answer:
+async def echo(_tool: Tool, arguments: Mapping[str, JsonValue], _p: Progress, _c: Caller) -> Answer:
     return make_answer(text=arguments["text"])
 
 
@@ -33,14 +34,14 @@ def serve(*tools: Tool, invoke: Invoke = echo) -> Server[dict[str, Any]]:
 
 
 def answering(answer: Answer) -> Invoke:
-    async def invoke(_tool: Tool, _arguments: Mapping[str, JsonValue], _p: Progress) -> Answer:
+    async def invoke(_t: Tool, _a: Mapping[str, JsonValue], _p: Progress, _c: Caller) -> Answer:
         return answer
 
     return invoke
 
 
 def failing(error: Exception) -> Invoke:
-    async def invoke(_tool: Tool, _arguments: Mapping[str, JsonValue], _p: Progress) -> Answer:
+    async def invoke(_t: Tool, _a: Mapping[str, JsonValue], _p: Progress, _c: Caller) -> Answer:
         raise error
 
     return invoke
@@ -262,7 +263,7 @@ async def test_progress_reaches_a_client_that_asked_for_it(era: str) -> None:
     """Design §8: a call that waits for a compile reports progress; its number only grows."""
     reported: list[tuple[float, str | None]] = []
 
-    async def slow(_tool: Tool, _arguments: Mapping[str, JsonValue], progress: Progress) -> Answer:
+    async def slow(_t: Tool, _a: Mapping[str, JsonValue], progress: Progress, _c: Caller) -> Answer:
         await progress("compiling")
         await progress("running")
         return make_answer(text="done")
@@ -283,7 +284,7 @@ async def test_a_cancelled_request_cancels_its_invocation(era: str) -> None:
     """Design §5: what the client takes back is killed, not left to run out."""
     started, ended = anyio.Event(), anyio.Event()
 
-    async def hang(_tool: Tool, _arguments: Mapping[str, JsonValue], _p: Progress) -> Answer:
+    async def hang(_t: Tool, _a: Mapping[str, JsonValue], _p: Progress, _c: Caller) -> Answer:
         try:
             started.set()
             await anyio.sleep_forever()

@@ -52,6 +52,7 @@ def make_tool(
         read=bytes,
     )
     return Tool(
+        asks=False,
         manifest=manifest,
         grants=grants,
         source=source,

@@ -9,21 +9,22 @@ import anyio
 import click
 
 from preopen.cli.arguments import read_object, read_pairs
+from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool
 from preopen.cli.health.walls import check_required
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
-from preopen.cli.starting import Launcher, make_cache, open_cells, start_launcher
+from preopen.cli.starting import Start, make_cache, make_session, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
-from preopen.policy.flags import Flags, Surroundings
-from preopen.policy.policy import Policy
+from preopen.policy.flags import Flags
 from preopen.policy.settings import load_policy
 from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import RefusedTool, Tool
 from preopen.tool.result import Block, MediaBlock, Reply, ResourceBlock, TextBlock
+from preopen.trust.consent import Caller
 
 _NO = 1
 _USAGE = 2
@@ -76,7 +77,12 @@ def command(
         warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
         return _REFUSED
     arguments = _arguments(pairs, text, tool)
-    answer = _call(tool, arguments, policy, around, spawn=spawn)
+    check_required(policy)
+    make_cache(around).check()
+    session = make_session(flags, policy, around)
+    launcher = start_launcher(policy, spawn=spawn)
+    start = Start(launcher=launcher, policy=policy, around=around, session=session)
+    answer = _call(start, tool, arguments)
     if with_receipt:
         warn("\n".join(receipt_lines(answer.receipt)))
     if output is not None:
@@ -109,32 +115,17 @@ def _arguments(pairs: tuple[str, ...], text: str | None, tool: Tool) -> dict[str
     return read_object(sys.stdin.buffer.read() if text == "-" else text.encode(errors="replace"))
 
 
-def _call(
-    tool: Tool,
-    arguments: Mapping[str, JsonValue],
-    policy: Policy,
-    around: Surroundings,
-    *,
-    spawn: bool,
-) -> Answer:
-    check_required(policy)
-    make_cache(around).check()
-    launcher = start_launcher(policy, spawn=spawn)
+def _call(start: Start, tool: Tool, arguments: Mapping[str, JsonValue]) -> Answer:
     try:
-        return anyio.run(_run, launcher, tool, arguments, policy, around)
+        return anyio.run(_run, start, tool, arguments)
     finally:
-        launcher.close()
+        start.launcher.close()
 
 
-async def _run(
-    launcher: Launcher,
-    tool: Tool,
-    arguments: Mapping[str, JsonValue],
-    policy: Policy,
-    around: Surroundings,
-) -> Answer:
-    async with open_cells(launcher, policy, around, spares=0) as pool:
-        return await make_invoker(pool, policy)(tool, arguments, _progress)
+async def _run(start: Start, tool: Tool, arguments: Mapping[str, JsonValue]) -> Answer:
+    async with open_cells(start.launcher, start.policy, start.around, spares=0) as pool:
+        invoke = make_invoker(pool, start.policy, start.session)
+        return await invoke(tool, arguments, _progress, Caller(ask=ask_at_terminal, client="shell"))
 
 
 async def _progress(text: str) -> None:

@@ -91,7 +91,7 @@ _FLAGS = (
     click.option(
         "--allow",
         type=click.Choice(_LEVELS),
-        help="The highest level of tools to offer. Default: write.",
+        help="The highest level of tools to offer. Default: execute.",
     ),
     click.option(
         "--without",

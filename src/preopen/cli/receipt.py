@@ -17,6 +17,8 @@ def _rows(receipt: Receipt) -> Iterator[tuple[str, str]]:
     yield "reached", "; ".join(receipt.grants) or "nothing"
     user = receipt.cell_user and f", as the workspace's owner {receipt.cell_user}"
     yield "cell", f"{_CELLS.get(receipt.cell, receipt.cell)}{user}"
+    if receipt.consent:
+        yield "consent", receipt.consent
     if receipt.cell != "none":
         yield "walls", ", ".join(receipt.walls) or "none"
         if receipt.walls_missing:

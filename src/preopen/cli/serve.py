@@ -21,11 +21,19 @@ from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import say, say_json, warn
-from preopen.cli.starting import Launcher, describe_owner, make_cache, open_cells, start_launcher
+from preopen.cli.starting import (
+    Launcher,
+    Start,
+    describe_owner,
+    make_cache,
+    make_session,
+    open_cells,
+    start_launcher,
+)
 from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
 from preopen.errors import PreopenError
-from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.loading import load_registry
@@ -74,25 +82,24 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
         announce = partial(_announce, launcher, registry, policy, spawn=spawn)
-        anyio.run(_serve, launcher, registry, policy, around, announce, backend_options=loop)
+        session = make_session(flags, policy, around)
+        start = Start(launcher=launcher, policy=policy, around=around, session=session)
+        anyio.run(_serve, start, registry, announce, backend_options=loop)
     finally:
         launcher.close()
 
 
 async def _serve(
-    launcher: Launcher,
-    registry: Registry,
-    policy: Policy,
-    around: Surroundings,
-    announce: Callable[[], Coroutine[Any, Any, None]],
+    start: Start, registry: Registry, announce: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     # Not at the top: every other verb would wait for it, and so would the zygote.
     from preopen.serving.invocation import make_invoker  # noqa: PLC0415 - as said above
     from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
-    async with open_cells(launcher, policy, around) as pool, anyio.create_task_group() as tasks:
-        invoke = make_invoker(pool, policy)
+    cells = open_cells(start.launcher, start.policy, start.around)
+    async with cells as pool, anyio.create_task_group() as tasks:
+        invoke = make_invoker(pool, start.policy, start.session)
         server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(announce)

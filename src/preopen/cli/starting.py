@@ -1,11 +1,15 @@
 """From a policy to a running Invoker: who the cells are, where compiled binaries lie."""
 
+import datetime as dt
 import importlib
 import os
 import pwd
+import shlex
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,9 +17,13 @@ from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
+from preopen.cells.supply import SPARES
+from preopen.cli.clients import serve_arguments
 from preopen.cli.interrupts import ending_at_once
-from preopen.policy.flags import Surroundings
+from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
+from preopen.serving.session import Session
+from preopen.trust.standing import FILE_NAME, Standing
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
 
@@ -63,21 +71,42 @@ def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
     return launcher
 
 
+def open_standing(around: Surroundings) -> Standing:
+    """Return this user's lasting answers; nothing is read yet."""
+    return Standing(file=Path(around.config_dir, FILE_NAME), now=partial(dt.datetime.now, dt.UTC))
+
+
+def make_session(flags: Flags, policy: Policy, around: Surroundings) -> Session:
+    """Return what outlives a call of this process."""
+    words = serve_arguments(flags, policy, around, spawn=False, stdio=False)[1:]
+
+    def command(tool: str) -> str:
+        return shlex.join(["preopen", "decide", tool, "always", *words])
+
+    return Session(standing=open_standing(around), command=command)
+
+
 def make_cache(around: Surroundings) -> Cache:
     """Return this user's cache of compiled binaries; nothing is read or made yet."""
     key_file = Path(around.state_dir, "cache.key")
     return Cache(Path(around.cache_dir), key_file, compile_binary)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a verb starts cells with."""
+
+    launcher: Launcher
+    policy: Policy
+    around: Surroundings
+    session: Session
+
+
 @asynccontextmanager
 async def open_cells(
-    launcher: Launcher, policy: Policy, around: Surroundings, *, spares: int | None = None
+    launcher: Launcher, policy: Policy, around: Surroundings, *, spares: int = SPARES
 ) -> AsyncIterator[Pool]:
     """Open the pool that this policy asks for; at the end every process of it is gone."""
     cache = make_cache(around)
-    if spares is None:
-        async with open_pool(launcher, cache, cells=policy.cells) as pool:
-            yield pool
-    else:
-        async with open_pool(launcher, cache, cells=policy.cells, spares=spares) as pool:
-            yield pool
+    async with open_pool(launcher, cache, cells=policy.cells, spares=spares) as pool:
+        yield pool

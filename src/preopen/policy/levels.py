@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from preopen.capability import Access, Directory, EnvVar, LevelReason, Source
 from preopen.errors import Fault
 from preopen.level import PermissionLevel
+from preopen.policy.decisions import Decision, rule_tool
 from preopen.policy.places import is_inside, printable
 from preopen.policy.policy import Policy
 from preopen.tool.manifest import Manifest
@@ -69,7 +70,7 @@ def derived_level(reasons: Iterable[KeyedReason]) -> PermissionLevel:
 def check_level(
     manifest: Manifest, reasons: tuple[KeyedReason, ...], policy: Policy
 ) -> Iterator[Fault]:
-    """Yield why the tool may not be offered: forbidden, declared too low, above the ceiling."""
+    """Yield why the tool may not be offered: forbidden, declared too low, denied, too high."""
     place, key, derived = manifest.file, "tool.level", derived_level(reasons)
     top = next((str(each) for each in reasons if each.reason.level is derived), "")
     if manifest.level is PermissionLevel.FORBIDDEN:
@@ -78,6 +79,10 @@ def check_level(
     elif manifest.level < derived:
         found = f'declared "{manifest.level.value}", but {top}'
         yield Fault(place=place, key=key, found=found, write=f'write level = "{derived.value}"')
+    ruling = rule_tool(policy.decisions, manifest.name, derived)
+    if ruling.decision is Decision.DENY and manifest.level is not PermissionLevel.FORBIDDEN:
+        write = f'to be asked at each call, write under [decide.tools] {manifest.name} = "ask"'
+        yield Fault(place=place, key=key, found=f"not offered: {ruling}", write=write)
     if derived > policy.max_level:
         ceiling = f"--allow {policy.max_level.value} ({policy.origins.get('max_level', 'default')})"
         found = f"not offered: level {derived.value} is above {ceiling}; {top}"

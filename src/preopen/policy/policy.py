@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.decisions import Decisions
 from preopen.policy.network import NetworkPolicy
 
 
@@ -26,6 +27,8 @@ class Policy:
     write (then every tool that needs it is refused). `own_paths` are preopen's own folders and
     files (configuration, state, cache, policy file): no writable grant may touch them.
     `environment` holds the values of the host variables that the operator listed and that are set.
+    `decisions` are what each file says happens at a call, the operator's first; the strictest
+    counts.
     `ceilings` are limits by manifest key, in the fields' units of `Limits`. No cell runs anything
     on a machine that lacks one of `required_layers`. `origins` says for each key of `preopen.toml`,
     dotted, where its value came from: "default", "--flag" or a file's path.
@@ -34,6 +37,7 @@ class Policy:
     workspace: str | None
     workspace_problem: str = ""
     max_level: PermissionLevel = PermissionLevel.WRITE
+    decisions: tuple[Decisions, ...] = (Decisions(),)
     tool_folders: tuple[str, ...] = ()
     without: frozenset[str] = frozenset()
     folders: tuple[NamedFolder, ...] = ()

@@ -23,6 +23,7 @@ from preopen.document import (
 from preopen.errors import Fault, PolicyError
 from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
+from preopen.policy.decisions import Decisions, describe_decisions, read_decisions
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.names import read_names
 from preopen.policy.network import NetworkPolicy, read_network
@@ -107,6 +108,7 @@ class _Loader:
             workspace=workspace,
             workspace_problem=problem,
             max_level=self._max_level(),
+            decisions=(self._decisions(),),
             tool_folders=self._tool_folders(),
             without=self._without(),
             folders=given.folders,
@@ -172,13 +174,23 @@ class _Loader:
         self._origin("max_level", flag=self.flags.allow is not None and "--allow")
         written = self.flags.allow
         if written is None:
-            written = self.document.get("max_level", PermissionLevel.WRITE.value)
+            written = self.document.get("max_level", PermissionLevel.EXECUTE.value)
         if written in _LEVELS:
             return PermissionLevel(written)
         self._fault(
             "--allow", "", f"{shown(written)} is no level", f"write one of {', '.join(_LEVELS)}"
         )
         return PermissionLevel.NONE
+
+    def _decisions(self) -> Decisions:
+        decisions = read_decisions(self.document, self.file)
+        for key, _ in describe_decisions(decisions):
+            self._origin(key)
+        for name in decisions.tools:
+            if not _TOOL_NAME.fullmatch(name):
+                found = f"{shown(name)} is no tool's name"
+                self._fault(self.file, "decide.tools", found, "write one such as hash")
+        return decisions
 
     def _tool_folders(self) -> tuple[str, ...]:
         written = self.document.get("tools", {}).get("folders", ())

@@ -6,8 +6,8 @@ No protocol here, and no process: the pool is a parameter, and so is whoever hea
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 import anyio
 
@@ -35,18 +35,22 @@ from preopen.policy.narrow import Narrowed, describe_mounts, narrow
 from preopen.policy.policy import Policy
 from preopen.policy.replaced import differences
 from preopen.schema import fill_defaults
+from preopen.serving.asking import Allowed, Judge, Stopped
 from preopen.serving.attending import NetworkRecord, attend_with, call_egress, make_gateway
 from preopen.serving.registry import Tool
+from preopen.serving.session import Session
 from preopen.tool.failure import explain_failure
 from preopen.tool.manifest import Manifest
 from preopen.tool.network_failure import explain_network
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
+from preopen.trust.consent import Caller
 
 SLOW_COMPILE_SECONDS = 5  # design §8: a call that waits longer than that for a compile says so
 
 Progress: TypeAlias = Callable[[str], Awaitable[None]]
-Invoke: TypeAlias = Callable[[Tool, Mapping[str, JsonValue], Progress], Awaitable["Answer"]]
+Invoke: TypeAlias = Callable[[Tool, Mapping[str, JsonValue], Progress, Caller], Awaitable["Answer"]]
+NOBODY: Final = Caller()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,19 @@ class Invoker:
     pool: Pool
     policy: Policy
     gateway: Gateway
+    session: Session = field(default_factory=Session)
 
     async def __call__(
-        self, tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress
+        self,
+        tool: Tool,
+        arguments: Mapping[str, JsonValue],
+        progress: Progress,
+        caller: Caller = NOBODY,
     ) -> Answer:
-        """Return the answer of one call. Whatever the guest does is in it, nothing is raised."""
+        """Return the answer of one call. Whatever the guest does is in it, nothing is raised.
+
+        But what the caller's `ask` raises: then nothing has run.
+        """
         filled = fill_defaults(tool.input_schema, arguments)
         problems = tool.arguments.problems(filled)
         if problems:
@@ -77,9 +89,17 @@ class Invoker:
         if isinstance(narrowed, Denial):
             return _finish(tool, Denied(denial=narrowed))
         with narrowed:
-            return await self._call(tool, narrowed, progress)
+            judge = Judge(
+                policy=self.policy, standing=self.session.standing, command=self.session.command
+            )
+            verdict = await judge.judge(tool, filled, narrowed, caller.ask)
+            if isinstance(verdict, Stopped):
+                return _finish(tool, Denied(denial=verdict.denial), consent=verdict.text)
+            return await self._call(tool, narrowed, verdict, progress)
 
-    async def _call(self, tool: Tool, narrowed: Narrowed, progress: Progress) -> Answer:
+    async def _call(
+        self, tool: Tool, narrowed: Narrowed, allowed: Allowed, progress: Progress
+    ) -> Answer:
         rendered = render(tool.manifest.run, narrowed.arguments)
         if isinstance(rendered, Denial):
             return _finish(tool, Denied(denial=rendered))
@@ -95,7 +115,7 @@ class Invoker:
             run = Run(outcome=CellLost(reason=str(error), may_pass=False))
         except LaunchError as error:
             run = Run(outcome=CellLost(reason=str(error), may_pass=error.may_pass))
-        notes = differences(narrowed.replaceable)
+        notes = (*allowed.notes, *differences(narrowed.replaceable))
         return _finish(
             tool,
             run.outcome,
@@ -105,6 +125,7 @@ class Invoker:
             rendered=rendered,
             network=network,
             notes=notes,
+            consent=allowed.text,
         )
 
     async def _prepare(self, tool: Tool, progress: Progress) -> None:
@@ -162,9 +183,14 @@ class Invoker:
         return Binding(identity=identity, calls=calls, open_whole=open_whole)
 
 
-def make_invoker(pool: Pool, policy: Policy) -> Invoker:
-    """Return what invokes tools in these cells, with the network that the policy opens."""
-    return Invoker(pool=pool, policy=policy, gateway=make_gateway(policy))
+def make_invoker(pool: Pool, policy: Policy, session: Session | None = None) -> Invoker:
+    """Return what invokes tools in these cells, with the network that the policy opens.
+
+    Without a session no answer of a person lasts.
+    """
+    return Invoker(
+        pool=pool, policy=policy, gateway=make_gateway(policy), session=session or Session()
+    )
 
 
 def _finish(
@@ -177,6 +203,7 @@ def _finish(
     rendered: Rendered | None = None,
     network: NetworkRecord | None = None,
     notes: tuple[str, ...] = (),
+    consent: str = "",
 ) -> Answer:
     """Read back what a good end printed, or say what a bad one means; and write the receipt."""
     if isinstance(outcome, Returned):
@@ -205,6 +232,7 @@ def _finish(
         requests=network.requests,
         left_out=network.left_out,
         notes=notes,
+        consent=consent,
     )
     told = (*notes, *explain_network(_held(tool), network.requests, network.denials))
     return Answer(reply=_with_notes(said, told), receipt=receipt)

@@ -13,6 +13,7 @@ from preopen.egress.rule import Secret
 from preopen.errors import BinaryError, Fault, ManifestError, PreopenError
 from preopen.policy.audit_imports import uses_network
 from preopen.policy.decide import Refused, decide
+from preopen.policy.decisions import may_ask
 from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
 from preopen.serving.registry import RefusedTool, Registry, Tool
@@ -95,6 +96,7 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
         result=None if output is None else compile_schema(output, manifest.file, "output"),
         secrets=_secrets_of(decision.grants, policy),
         warnings=decision.warnings,
+        asks=may_ask(policy.decisions, manifest.name, decision.grants, policy.workspace),
     )
 
 

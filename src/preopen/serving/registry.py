@@ -17,7 +17,10 @@ from preopen.tool.result import output_schema_on_wire
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """One tool that is offered: what it asked for, what it got, and how its calls are checked."""
+    """One tool that is offered: what it asked for, what it got, and how its calls are checked.
+
+    `asks` says whether a person is asked before some of its calls.
+    """
 
     manifest: Manifest
     grants: Grants
@@ -26,6 +29,7 @@ class Tool:
     result: Validator | None
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
+    asks: bool = True
 
     @property
     def name(self) -> str:

@@ -5,7 +5,7 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
@@ -17,10 +17,12 @@ from pydantic import ValidationError
 from preopen import __version__
 from preopen.level import PermissionLevel
 from preopen.outcome import Denial, JsonValue, Receipt, Request
-from preopen.serving.invocation import Answer, Progress
+from preopen.serving.consent import Consents, PersonNeeded, explain_state, seal_state
+from preopen.serving.invocation import Answer, Invoke, Progress
 from preopen.serving.registry import Registry, Tool
 from preopen.tool.failure import one_line
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
+from preopen.trust.consent import Caller
 
 INSTRUCTIONS: Final = """\
 Every tool here is a WebAssembly program in a sandbox of its own. It reaches the files, hosts and \
@@ -29,11 +31,11 @@ A result that says "denied" is the sandbox at work, not a passing failure: the s
 denied again. It names what was asked for, what is allowed instead and, where there is one, the \
 line that the operator (not you) could add to allow it."""
 
+_CLIENT_SHOWN: Final = 200  # characters of what a client calls itself
 _DENIALS_LOGGED: Final = 5  # of one call; a guest may be denied a hundred times
 
 log = logging.getLogger(__name__)
 
-Invoke: TypeAlias = Callable[[Tool, Mapping[str, JsonValue], Progress], Awaitable[Answer]]
 _Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
@@ -44,6 +46,7 @@ def make_server(
 
     `registry` is asked anew for every request. Cancelling a request cancels its `invoke`.
     """
+    consents = Consents()
 
     async def list_tools(
         _context: _Context, _params: wire.PaginatedRequestParams | None
@@ -52,15 +55,18 @@ def make_server(
 
     async def call_tool(
         context: _Context, params: wire.CallToolRequestParams
-    ) -> wire.CallToolResult:
+    ) -> wire.CallToolResult | wire.InputRequiredResult:
         tool = registry().tools.get(params.name)
         if tool is None:
             message = f"there is no tool {params.name[:64]!r}; tools/list names those there are"
             raise MCPError(wire.INVALID_PARAMS, message)
         try:
-            answer = await invoke(tool, params.arguments or {}, _progress_of(context))
+            caller = Caller(ask=consents.ask_through(context, params), client=_client_of(context))
+            answer = await invoke(tool, params.arguments or {}, _progress_of(context), caller)
             _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)
+        except PersonNeeded as needed:
+            return needed.result
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
             return _failed(_record_incident(f"tools/call {tool.name}", error))
 
@@ -74,7 +80,7 @@ def make_server(
     )
     # In place of the SDK's telemetry, which would hand names and ids of calls to whatever exporter
     # the environment configures.
-    server.middleware[:] = [_contain]
+    server.middleware[:] = [_contain, explain_state, seal_state()]
     return server
 
 
@@ -103,6 +109,8 @@ def describe(tool: Tool) -> wire.Tool:
             "preopen/level": tool.level.value,
             "preopen/grants": list(tool.grants_text),
             "preopen/sha256": tool.sha256,
+            # One client asks a person then even for a tool on its own list of allowed ones.
+            **({"anthropic/requiresUserInteraction": True} if tool.asks else {}),
         },
     )
 
@@ -160,6 +168,7 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
         "requests": [_request_to_json(request) for request in receipt.requests],
         **({"left_out": receipt.left_out} if receipt.left_out else {}),
         "notes": list(receipt.notes),
+        **({"consent": receipt.consent} if receipt.consent else {}),
         "sha256": receipt.sha256,
     }
 
@@ -202,6 +211,14 @@ def _to_content(block: Block) -> wire.ContentBlock:
             )
         case _:
             assert_never(block)
+
+
+def _client_of(context: _Context) -> str:
+    """Return the client's name and version as it gave them: nobody has checked them."""
+    params = context.session.client_params
+    if params is None:
+        return ""
+    return f"{params.client_info.name} {params.client_info.version}"[:_CLIENT_SHOWN]
 
 
 def _progress_of(context: _Context) -> Progress:

@@ -1,0 +1,247 @@
+"""One call → the decision about it: what the operator's files say, and a person where they ask.
+
+Pure but for the asking itself, which is a parameter, and `decisions.toml`.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from preopen.document import printable
+from preopen.egress.teaching import describe_rule
+from preopen.errors import PreopenError
+from preopen.outcome import Denial, JsonValue
+from preopen.policy.decisions import Decision, Ruling, rule_call
+from preopen.policy.narrow import Narrowed, describe_mounts
+from preopen.policy.policy import Policy
+from preopen.serving.registry import Tool
+from preopen.tool.limits import format_limit
+from preopen.trust.consent import Ask, Channel, Question, Said, Say, Unasked, digest_of
+from preopen.trust.standing import Standing
+
+_VALUE_SHOWN: Final = 200  # characters of an argument
+_ARGUMENTS_SHOWN: Final = 12
+_LINES_SHOWN: Final = 20
+_LASTING: Final = (Say.ONCE, Say.SESSION, Say.ALWAYS, Say.NO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """The call may run. `consent` is what a person said, "" where nobody had to be asked."""
+
+    decision: Decision = Decision.ALLOW
+    consent: str = ""
+    channel: Channel = Channel.NONE
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What a receipt says of it: "once (elicitation)", "" where nobody had to be asked."""
+        return consent_text(self.consent, self.channel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The call may not run: the operator's file says so, or no person said yes."""
+
+    denial: Denial
+    decision: Decision
+    consent: str = ""
+    channel: Channel = Channel.NONE
+
+    @property
+    def text(self) -> str:
+        """What a receipt says of it: "once (elicitation)", "" where nobody had to be asked."""
+        return consent_text(self.consent, self.channel)
+
+
+def consent_text(consent: str, channel: Channel) -> str:
+    """Return a person's word and how it came, in one line."""
+    return f"{consent} ({channel.value})" if consent else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """Decides over calls under one policy; without `standing` no answer lasts.
+
+    `command` gives what a person types to allow a tool for good.
+    """
+
+    policy: Policy
+    standing: Standing | None
+    command: Callable[[str], str]
+
+    async def judge(
+        self,
+        tool: Tool,
+        filled: Mapping[str, JsonValue],
+        narrowed: Narrowed,
+        ask: Ask,
+    ) -> Allowed | Stopped:
+        """Return whether this call may run; what `ask` raises goes through."""
+        policy = self.policy
+        rulings = rule_call(
+            policy.decisions, tool.name, tool.grants, narrowed.mounts, policy.workspace
+        )
+        denied = [each for each in rulings if each.decision is Decision.DENY]
+        if denied:
+            return _deny(tool, denied[0])
+        reasons = asked_for(rulings)
+        if not reasons:
+            return Allowed()
+        shared = policy.calls_per_cell.get(tool.name, 1) > 1
+        question = make_question(tool, filled, narrowed, reasons, shared=shared)
+        return await self._ask(tool, question, ask)
+
+    async def _ask(self, tool: Tool, question: Question, ask: Ask) -> Allowed | Stopped:
+        notes: list[str] = []
+        try:
+            before = self.standing.find(question) if self.standing else None
+        except PreopenError as error:
+            before = None
+            notes.append(str(error))
+        if before is not None:
+            return Allowed(decision=Decision.ASK, consent="yes", channel=before)
+        said = await ask(question)
+        match said:
+            case Unasked():
+                return self._unasked(tool, question, said)
+            case Said(say=Say.NO):
+                reason = f"{tool.name}: the person who was asked said no"
+                denial = Denial(target=tool.name, reason=reason)
+                return Stopped(
+                    denial=denial, decision=Decision.ASK, consent="no", channel=said.channel
+                )
+        try:
+            if self.standing is not None:
+                self.standing.keep(question, said.say)
+        except PreopenError as error:
+            notes.append(f'"always" could not be kept, and counts for this call alone: {error}')
+        return Allowed(
+            decision=Decision.ASK,
+            consent=said.say.value,
+            channel=said.channel,
+            notes=tuple(notes),
+        )
+
+    def _unasked(self, tool: Tool, question: Question, said: Unasked) -> Stopped:
+        reason = f"{tool.name} is to be asked about ({question.reasons[0]}), and {said.why}"
+        allow = f"a person can allow it for good with `{self.command(tool.name)}`"
+        return Stopped(
+            denial=Denial(target=tool.name, reason=reason, allow=allow),
+            decision=Decision.ASK,
+            consent="no answer",
+            channel=said.channel,
+        )
+
+
+def make_question(
+    tool: Tool,
+    filled: Mapping[str, JsonValue],
+    narrowed: Narrowed,
+    reasons: tuple[str, ...],
+    *,
+    shared: bool,
+    offers: tuple[Say, ...] = _LASTING,
+) -> Question:
+    """Return what a person is to read of one call; `shared`: its cell has the whole grant."""
+    granted = tool.grants_text
+    subjects = subjects_of(tool, reasons)
+    touches = granted if shared else _touches(tool, narrowed)
+    limits = tool.grants.limits
+    return Question(
+        tool=tool.name,
+        title=_line(tool.title),
+        level=tool.level,
+        reasons=reasons,
+        touches=_lines(touches) or ("nothing but compute on its arguments",),
+        limits=tuple(
+            f"{key} {format_limit(key, number)}"
+            for key, number in (
+                ("wall_time", limits.wall_time_ms),
+                ("memory", limits.memory_bytes),
+            )
+        ),
+        arguments=_arguments(filled),
+        granted=granted,
+        offers=offers,
+        subjects=subjects,
+        digest=digest_of(subjects, dict(filled), touches),
+    )
+
+
+def standing_question(tool: Tool, reasons: tuple[str, ...]) -> Question:
+    """Return the question about every call of a tool, for an answer that is given ahead."""
+    granted = tool.grants_text
+    subjects = subjects_of(tool, reasons)
+    return Question(
+        tool=tool.name,
+        title=_line(tool.title),
+        level=tool.level,
+        reasons=reasons,
+        touches=_lines(granted),
+        limits=(),
+        arguments=(),
+        granted=granted,
+        offers=(Say.ALWAYS, Say.NO),
+        subjects=subjects,
+        digest=digest_of(subjects),
+    )
+
+
+def asked_for(rulings: Iterable[Ruling]) -> tuple[str, ...]:
+    """Return why a person is asked, a reason each; () where nobody is."""
+    return tuple(dict.fromkeys(str(each) for each in rulings if each.decision is Decision.ASK))
+
+
+def subjects_of(tool: Tool, reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a lasting answer is about: this definition, this whole grant, each reason."""
+    about = (tool.name, identity_of(tool), tool.grants_text)
+    return tuple(digest_of(*about, reason) for reason in reasons)
+
+
+def identity_of(tool: Tool) -> str:
+    """Return a hash over all that a tool's author wrote, the binary included."""
+    return digest_of(tool.sha256, repr(tool.manifest))
+
+
+def _touches(tool: Tool, narrowed: Narrowed) -> tuple[str, ...]:
+    variables = (f"environment {variable.name}" for variable in tool.grants.environment)
+    mounts = describe_mounts(narrowed.mounts, walled_per_call=True)
+    code = ("run code from the arguments, inside the sandbox",) if tool.grants.executes else ()
+    return (*mounts, *map(describe_rule, narrowed.egress), *variables, *code)
+
+
+def _arguments(filled: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
+    shown = [
+        (_line(name), _value(value)) for name, value in list(filled.items())[:_ARGUMENTS_SHOWN]
+    ]
+    more = len(filled) - len(shown)
+    return (*shown, ("…", f"and {more} more"))[: len(shown) + bool(more)]
+
+
+def _value(value: JsonValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    cut = text[:_VALUE_SHOWN]
+    more = len(text) - len(cut)
+    return _line(cut) + (f"… ({more} more characters)" if more else "")
+
+
+def _lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    shown = tuple(_line(line)[: 2 * _VALUE_SHOWN] for line in lines[:_LINES_SHOWN])
+    more = len(lines) - len(shown)
+    return (*shown, f"and {more} more") if more else shown
+
+
+def _line(text: str) -> str:
+    """Return text that stays on its line and shows all that is in it."""
+    return printable(text)
+
+
+def _deny(tool: Tool, ruling: Ruling) -> Stopped:
+    reason = f"{tool.name} is denied: {ruling}"
+    allow = f'the operator could write under [decide.tools] in preopen.toml {tool.name} = "ask"'
+    return Stopped(
+        denial=Denial(target=tool.name, reason=reason, allow=allow), decision=Decision.DENY
+    )

@@ -1,0 +1,156 @@
+"""Answers that last: those of this session, and `decisions.toml`, which several servers share.
+
+A person's "always" is written by the server, with its date and what was granted, and counts while
+the tool's definition, its grants and the reasons for asking are the same.
+"""
+
+import datetime as dt
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from preopen.errors import Fault, PolicyError
+from preopen.own import CONFIG, change_file, read_own, usable
+from preopen.trust.consent import Channel, Question, Say
+
+FILE_NAME: Final = "decisions.toml"
+FORMAT: Final = 1
+_HEAD: Final = """\
+# What a person answered with "always". Written by preopen; `preopen decide TOOL --forget`, or
+# removing an entry here, takes it back.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Always:
+    """One lasting "yes": of which tool, since when, for what."""
+
+    tool: str
+    date: str  # RFC 3339, UTC
+    subjects: tuple[str, ...]
+    why: tuple[str, ...]
+    granted: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """What was answered for longer than one call. The file is read anew each time it is asked."""
+
+    file: Path
+    now: Callable[[], dt.datetime]
+    _session: set[str] = field(default_factory=set)
+
+    def find(self, question: Question) -> Channel | None:
+        """Return how this question was answered before with a lasting yes, None where it was not.
+
+        Raises:
+            PolicyError: `decisions.toml` is damaged: nothing in it counts.
+            PlatformError: it cannot be read, or others may write it.
+
+        """
+        subjects = set(question.subjects) - self._session
+        if not subjects:
+            return Channel.SESSION
+        always = {subject for each in read_always(self.file) for subject in each.subjects}
+        return None if subjects - always else Channel.ALWAYS
+
+    def keep(self, question: Question, say: Say) -> None:
+        """Keep an answer as long as it says.
+
+        Raises:
+            PolicyError, PlatformError: an "always" could not be written; it counts for this call.
+
+        """
+        if say is Say.SESSION:
+            self._session.update(question.subjects)
+        elif say is Say.ALWAYS:
+            entry = Always(
+                tool=question.tool,
+                date=self.now().astimezone(dt.UTC).isoformat(timespec="seconds"),
+                subjects=question.subjects,
+                why=question.reasons,
+                granted=question.granted,
+            )
+            _change(self.file, lambda kept: [*_without(kept, entry), entry])
+
+
+def read_always(file: Path) -> tuple[Always, ...]:
+    """Return every lasting answer in `decisions.toml`, none where there is no file.
+
+    Raises:
+        PolicyError: the file is not valid.
+        PlatformError: it cannot be read, or others may write it.
+
+    """
+    with usable(file.parent, CONFIG):
+        text = read_own(file)
+    return () if text is None else _parse(text, file)
+
+
+def forget(file: Path, tool: str) -> int:
+    """Take every lasting answer about a tool back, and return how many there were.
+
+    Raises:
+        PolicyError, PlatformError: as `read_always`.
+
+    """
+    before = len(read_always(file))
+    if not before:
+        return 0
+    left: list[Always] = []
+
+    def drop(kept: tuple[Always, ...]) -> list[Always]:
+        left.extend(each for each in kept if each.tool != tool)
+        return left
+
+    _change(file, drop)
+    return before - len(left)
+
+
+def _without(kept: tuple[Always, ...], entry: Always) -> list[Always]:
+    """Drop what this answer stands in for: the same tool, asked for the same reasons."""
+    return [each for each in kept if (each.tool, each.why) != (entry.tool, entry.why)]
+
+
+def _change(file: Path, change: Callable[[tuple[Always, ...]], list[Always]]) -> None:
+    def rewrite(text: str | None) -> str:
+        kept = () if text is None else _parse(text, file)
+        tables = [
+            {
+                "tool": each.tool,
+                "date": each.date,
+                "why": list(each.why),
+                "granted": list(each.granted),
+                "subjects": list(each.subjects),
+            }
+            for each in change(kept)
+        ]
+        return _HEAD + tomli_w.dumps({"decisions": FORMAT, "always": tables})
+
+    change_file(file, CONFIG, rewrite)
+
+
+def _parse(text: str, file: Path) -> tuple[Always, ...]:
+    try:
+        document = tomllib.loads(text)
+        if document.get("decisions") != FORMAT:
+            raise ValueError(f"decisions = {FORMAT} is missing")  # noqa: TRY301 - one way out
+        return tuple(_entry(table) for table in document.get("always", []))
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        found = f"is damaged, and nothing in it counts: {problem}"
+        write = f"mend it, or remove it (rm {file}) and answer again when you are asked"
+        raise PolicyError(Fault(place=str(file), found=found, write=write)) from problem
+
+
+def _entry(table: dict[str, Any]) -> Always:
+    return Always(
+        tool=str(table["tool"]),
+        date=str(table["date"]),
+        subjects=tuple(map(str, table["subjects"])),
+        why=tuple(map(str, table["why"])),
+        granted=tuple(map(str, table["granted"])),
+    )
