@@ -20,7 +20,7 @@ from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.attending import make_gateway
-from preopen.serving.invocation import Answer, Invoker
+from preopen.serving.invocation import Answer, make_invoker
 from promises.harness import Guest, call, invoke, manifest, offer, said, table
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - what is looked for
@@ -109,7 +109,7 @@ async def sent_to(address: str, pool: Pool, policy: Policy, text: str) -> Answer
         return (ip_address(address),)
 
     gateway = replace(make_gateway(policy), resolve=resolve)
-    return await invoke(Invoker(pool=pool, policy=policy, gateway=gateway), offer(text, policy))
+    return await invoke(replace(make_invoker(pool, policy), gateway=gateway), offer(text, policy))
 
 
 @contextmanager

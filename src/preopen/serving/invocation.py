@@ -4,6 +4,7 @@ No protocol here, and no process: the pool is a parameter, and so is whoever hea
 """
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -42,6 +43,8 @@ from preopen.tool.manifest import Manifest
 from preopen.tool.network_failure import explain_network
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
+from preopen.trust.guards import Allowed, FlowGuards, flow_denial, reach_of
+from preopen.trust.quotas import Count, Quotas
 
 SLOW_COMPILE_SECONDS = 5  # design §8: a call that waits longer than that for a compile says so
 
@@ -59,11 +62,16 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoker:
-    """Invokes tools in the cells of one pool, under one policy."""
+    """Invokes tools in the cells of one pool, under one policy.
+
+    `quotas` are those of the policy; `flows` is what this session remembers, under its rules.
+    """
 
     pool: Pool
     policy: Policy
     gateway: Gateway
+    quotas: Quotas
+    flows: FlowGuards
 
     async def __call__(
         self, tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress
@@ -83,6 +91,19 @@ class Invoker:
         rendered = render(tool.manifest.run, narrowed.arguments)
         if isinstance(rendered, Denial):
             return _finish(tool, Denied(denial=rendered))
+        reach = reach_of(tool.name, narrowed, tool.grants, self.policy)
+        async with self.quotas.counting(tool.name) as count:
+            if isinstance(count, Denial):
+                return _finish(tool, Denied(denial=count))
+            judgement = self.flows.enter(reach, said_yes=())
+            if not isinstance(judgement, Allowed):
+                count.began = False
+                return _finish(tool, Denied(denial=flow_denial(judgement)))
+            return await self._run(tool, narrowed, rendered, progress, count)
+
+    async def _run(
+        self, tool: Tool, narrowed: Narrowed, rendered: Rendered, progress: Progress, count: Count
+    ) -> Answer:
         network = NetworkRecord()
         job = self._job(tool, narrowed, rendered, network)
         try:
@@ -95,6 +116,9 @@ class Invoker:
             run = Run(outcome=CellLost(reason=str(error), may_pass=False))
         except LaunchError as error:
             run = Run(outcome=CellLost(reason=str(error), may_pass=error.may_pass))
+        finally:
+            count.bytes_out = network.bytes_out
+        count.began = run.cell != "none"
         notes = differences(narrowed.replaceable)
         return _finish(
             tool,
@@ -164,7 +188,13 @@ class Invoker:
 
 def make_invoker(pool: Pool, policy: Policy) -> Invoker:
     """Return what invokes tools in these cells, with the network that the policy opens."""
-    return Invoker(pool=pool, policy=policy, gateway=make_gateway(policy))
+    return Invoker(
+        pool=pool,
+        policy=policy,
+        gateway=make_gateway(policy),
+        quotas=Quotas(policy=policy.quotas, clock=time.time),
+        flows=FlowGuards(rules=policy.flows),
+    )
 
 
 def _finish(
