@@ -72,14 +72,15 @@ def operator(
     environ: Mapping[str, str] | None = None,
     max_level: str = "write",
     egress: Mapping[str, JsonValue] | None = None,
+    more: str = "",
 ) -> Policy:
-    """Return what `preopen.toml` says that opens these."""
+    """Return what `preopen.toml` says that opens these; `more` are tables of the test's own."""
     top = {"preopen": 1, "workspace": str(folder), "max_level": max_level}
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in top.items())
     text += table("egress", private=list(private), hosts=list(hosts), **(egress or {}))
     text += "".join(table(f"secrets.{n}", **where) for n, where in (secrets or {}).items())
     file = folder.parent / "preopen.toml"
-    file.write_text(text)
+    file.write_text(text + more)
     own = {f"{name}_dir": str(folder.parent / ".own" / name) for name in ("config", "state")}
     around = Surroundings(
         cwd=str(folder),
