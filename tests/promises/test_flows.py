@@ -14,7 +14,7 @@ from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import load_registry
 from preopen.trust.guards import Crossing
-from promises.harness import invoke, said
+from promises.harness import invoke, manifest, offer, probe, said, table
 from promises.network import operator
 from web import serving
 
@@ -125,20 +125,26 @@ async def test_another_session_and_an_earlier_fetch_are_not_in_the_way(
 
 
 async def test_a_write_outside_of_the_workspace_is_a_sink_and_one_inside_is_none(
-    pool: Pool, tree: Path
+    pool: Pool, tree: Path, kind: str
 ) -> None:
     """Issue: a write outside the workspace; what counts is what the call reaches, not the tool."""
-    async with serving() as web:
-        policy = with_rule(tree, web.origin, 'from = ["workspace"]\nthen = "deny"')
-        invoker = make_invoker(pool, policy)
-        outside = str(tree.parent / "docs" / "new.txt")
-        await call(invoker, "read", path="a.txt")
-        inside = await call(invoker, "write", path="new.txt", content="new")
-        beside = await call(invoker, "write", path=outside, content="new")
+    policy = with_rule(tree, "http://127.0.0.1:3000", 'from = [{ tool = "read" }]\nthen = "deny"')
+    rest = "".join(
+        table("[directory]", host=host, access="write", narrow_to=["path"])
+        for host in ("${workspace}", "${docs}")
+    )
+    text = manifest(probe(kind), "write", "{path}", arguments="path", rest=rest)
+    writer, invoker = offer(text, policy), make_invoker(pool, policy)
+    files = [tree / "new.txt", tree.parent / "docs" / "new.txt"]
+    before = [await invoke(invoker, writer, path=str(file)) for file in files]
+    assert [True, True] == [file.exists() for file in files], before
+    for file in files:
+        file.unlink()
+    await call(invoker, "read", path="a.txt")
+    after = [await invoke(invoker, writer, path=str(file)) for file in files]
 
-    assert "Returned" == inside.receipt.outcome
-    assert "Denied" == beside.receipt.outcome
-    assert not Path(outside).exists()
+    assert [True, False] == [file.exists() for file in files]
+    assert ["Returned", "Denied"] == [answer.receipt.outcome for answer in after]
 
 
 async def test_a_call_that_a_quota_denies_is_no_source(pool: Pool, tree: Path) -> None:
