@@ -264,6 +264,7 @@ async def test_a_clock_that_is_set_back_grants_nothing(file: Path, clock: Clock)
     denial = await denied(held, "fetch")
     assert "there is room again in 49 hours and 1 minute" in denial.reason
     assert "this machine's clock was 48 hours ahead before" in denial.reason
+    assert denial.allow.endswith(f", or remove {file}: counting then begins at zero")
     clock.minute = NOW + HOUR + 1
     assert await call(held, "fetch") is None
 

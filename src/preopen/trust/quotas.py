@@ -6,7 +6,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -137,7 +137,11 @@ class Quotas:
         self._owed.pop(tool, None)
         if spent is None:
             return minute
-        return _denial(tool, name, spent, behind=minute - clock)
+        denial = _denial(tool, name, spent, behind=minute - clock)
+        if minute == clock:
+            return denial
+        anew = f"{denial.allow}, or remove {self.policy.file}: counting then begins at zero"
+        return replace(denial, allow=anew)
 
     def _settle(self, tool: str, minute: int, count: Count) -> None:
         try:
