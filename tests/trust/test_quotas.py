@@ -1,11 +1,8 @@
 """Quotas: what a tool used counts in every server, after a restart, and by any clock."""
 
 import os
-import sqlite3
-import stat
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
@@ -13,57 +10,12 @@ import pytest
 
 from preopen.outcome import Denial
 from preopen.policy.quotas import KEYS, Quota, QuotaPolicy
-from preopen.trust.quotas import HOUR, Count, Quotas, Spent, judge
+from preopen.trust.quotas import HOUR, Count, Spent, judge
 from preopen.trust.usage import DAY, Used
+from trust.calls import NOW, Clock, call, denied, quotas
 from trust.counting import calls_until_denied
 
 pytestmark = pytest.mark.anyio
-
-NOW = 30_000_000  # minutes since the epoch: a day in 2027
-
-
-class Clock:
-    """A clock that a test sets, in minutes."""
-
-    def __init__(self) -> None:
-        self.minute = NOW
-
-    def __call__(self) -> float:
-        """Return the last tenth of a second of the minute."""
-        return self.minute * 60.0 + 59.9
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Make a clock that stands."""
-    return Clock()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Name the file of a state folder that nobody made yet."""
-    return tmp_path / "state" / "quotas.sqlite"
-
-
-def quotas(file: Path, clock: Clock, **tools: Quota) -> Quotas:
-    named = {("*" if name == "every" else name): quota for name, quota in tools.items()}
-    return Quotas(policy=QuotaPolicy(file=str(file), quotas=named), clock=clock)
-
-
-async def call(quotas: Quotas, tool: str, *, sent: int = 0, began: bool = True) -> Denial | None:
-    """Make one call that sends so many bytes; return the Denial of one that may not begin."""
-    async with quotas.counting(tool) as count:
-        if isinstance(count, Denial):
-            return count
-        count.bytes_out, count.began = sent, began
-    return None
-
-
-async def denied(quotas: Quotas, tool: str) -> Denial:
-    """Return what a call that may not begin is told."""
-    denial = await call(quotas, tool)
-    assert denial is not None
-    return denial
 
 
 def used(*amounts: tuple[int, int]) -> tuple[Used, ...]:
@@ -266,118 +218,6 @@ async def test_a_clock_that_is_set_back_grants_nothing(file: Path, clock: Clock)
     assert "this machine's clock was 48 hours ahead before" in denial.reason
     assert denial.allow.endswith(f", or remove {file}: counting then begins at zero")
     clock.minute = NOW + HOUR + 1
-    assert await call(held, "fetch") is None
-
-
-async def test_the_file_is_ours_alone_and_what_is_old_leaves_it(file: Path, clock: Clock) -> None:
-    """Ours: folder 0700, file 0600; a day is the longest window."""
-    held = quotas(file, clock, fetch=Quota(calls_per_day=9), http=Quota(calls_per_day=9))
-    assert await call(held, "http") is None
-    clock.minute += DAY + 1
-    assert await call(held, "fetch") is None
-
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (file.parent, file)]
-    assert modes == [0o700, 0o600]
-    assert [path.name for path in file.parent.iterdir()] == ["quotas.sqlite"]
-    database = sqlite3.connect(file)
-    assert database.execute("SELECT tool, calls FROM used").fetchall() == [("fetch", 1)]
-    database.close()
-
-
-def no_database(file: Path) -> None:
-    file.parent.mkdir(mode=0o700)
-    file.write_bytes(b"this is no database, whoever wrote it" * 100)
-    file.chmod(0o600)
-
-
-def no_counts(file: Path) -> None:
-    file.parent.mkdir(mode=0o700)
-    database = sqlite3.connect(file)
-    database.execute("PRAGMA user_version = 1")
-    database.close()
-    file.chmod(0o600)
-
-
-def of_another_layout(file: Path) -> None:
-    file.parent.mkdir(mode=0o700)
-    database = sqlite3.connect(file)
-    database.execute("PRAGMA user_version = 2")
-    database.close()
-    file.chmod(0o600)
-
-
-def open_to_others(file: Path) -> None:
-    file.parent.mkdir(mode=0o700)
-    file.touch(mode=0o644)
-
-
-def elsewhere(file: Path) -> None:
-    file.parent.mkdir(mode=0o700)
-    file.symlink_to("/dev/null")
-
-
-def in_a_folder_of_all(file: Path) -> None:
-    file.parent.mkdir()
-    file.parent.chmod(0o755)
-
-
-def in_no_folder(file: Path) -> None:
-    file.parent.touch()
-
-
-FLAWS: Mapping[str, tuple[object, str]] = {
-    "no_database": (no_database, "rm "),
-    "no_counts": (no_counts, "rm "),
-    "of_another_layout": (of_another_layout, "rm "),
-    "open_to_others": (open_to_others, "rm "),
-    "elsewhere": (elsewhere, "rm "),
-    "in_a_folder_of_all": (in_a_folder_of_all, "chmod 700"),
-    "in_no_folder": (in_no_folder, "set XDG_STATE_HOME"),
-}
-
-
-@pytest.mark.parametrize("flaw", FLAWS)
-async def test_a_file_that_cannot_be_used_denies_what_has_a_quota_and_nothing_else(
-    file: Path, clock: Clock, flaw: str
-) -> None:
-    """Issue: fail closed, with the reason and the way out; tools without a quota never touch it."""
-    spoil, way_out = FLAWS[flaw]
-    assert callable(spoil)
-    spoil(file)
-    held = quotas(file, clock, fetch=Quota(calls_per_hour=3))
-
-    denial = await denied(held, "fetch")
-    assert denial.reason.startswith("fetch has a quota, and what it used cannot be counted: ")
-    assert str(file.parent) in denial.reason
-    assert way_out in denial.allow
-    assert await call(held, "read") is None
-
-
-async def test_a_tool_without_a_quota_makes_no_file(file: Path, clock: Clock) -> None:
-    """Issue: tools without quotas never touch it; the control makes one."""
-    held = quotas(file, clock, fetch=Quota(calls_per_hour=3))
-    assert await call(held, "read", sent=7) is None
-    assert not file.parent.exists()
-
-    assert await call(held, "fetch", sent=7) is None
-    assert file.is_file()
-
-
-async def test_a_file_that_others_keep_busy_denies(
-    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ours: whoever cannot count waits a bounded time, and is then denied."""
-    held = quotas(file, clock, fetch=Quota(calls_per_hour=3))
-    assert await call(held, "fetch") is None
-    monkeypatch.setattr("preopen.trust.usage.BUSY_SECONDS", 0.0)
-    database = sqlite3.connect(file, isolation_level=None)
-    database.execute("BEGIN IMMEDIATE")
-    denial = await denied(held, "fetch")
-    database.execute("ROLLBACK")
-    database.close()
-
-    assert "other servers kept it busy" in denial.reason
-    assert denial.allow == "call again"
     assert await call(held, "fetch") is None
 
 

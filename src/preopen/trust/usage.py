@@ -35,6 +35,16 @@ _TABLES: Final = (
     f"PRAGMA user_version = {_LAYOUT}",
 )
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# Of the disk, or of the rights to it. A journal that cannot be made is among them.
+_DISK: Final = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -153,12 +163,13 @@ def _fault(file: Path, error: sqlite3.Error) -> Fault:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary one of an extended code
     if code in _BUSY:
         found, write = f"other servers kept it busy for {BUSY_SECONDS:.0f} s", "call again"
-    elif code == sqlite3.SQLITE_FULL:
-        found, write = "its disk is full", f"make room, or set {STATE} to a folder on another disk"
+    elif code in _DISK:
+        found = f"cannot be read or written: {error}"
+        write = f"make room, or set {STATE} to a folder that you may write"
     elif code in _DAMAGED:
         found, write = f"it is damaged: {error}", _anew(file)
     else:
-        found, write = f"cannot be read or written: {error}", _anew(file)
+        found, write = f"it does not hold what it should: {error}", _anew(file)
     return Fault(place=str(file), found=found, write=write)
 
 
