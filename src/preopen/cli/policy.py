@@ -10,8 +10,10 @@ from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
 from preopen.policy.decisions import describe_decisions
 from preopen.policy.flags import Flags
+from preopen.policy.flows import describe_flows
 from preopen.policy.network import describe_network
 from preopen.policy.policy import Policy
+from preopen.policy.quotas import describe_quotas
 from preopen.policy.settings import load_policy
 from preopen.tool.limits import format_limit
 
@@ -67,4 +69,6 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "limits.cells", str(policy.cells)
     for tool, calls in policy.calls_per_cell.items():
         yield f"cells.{tool}.calls_per_cell", str(calls)
+    yield from describe_quotas(policy.quotas)
+    yield from describe_flows(policy.flows)
     yield "wall.require", ", ".join(sorted(policy.required_layers)) or "none"
