@@ -70,7 +70,8 @@ class Site:
 
     def command(self, verb: str, *words: str) -> list[str]:
         """Return the command line of a verb, with this site's workspace and tools."""
-        flags = ["--workspace", str(self.work), "--manifests", str(self.tools)]
+        tools = ["--manifests", str(self.tools), "--approve-all"]
+        flags = ["--workspace", str(self.work), *tools]
         return [sys.executable, "-m", "preopen.cli.main", verb, *flags, *words]
 
     def parameters(self, *words: str) -> StdioServerParameters:

@@ -8,6 +8,7 @@ from preopen.errors import BinaryError
 from preopen.policy.policy import Policy
 from preopen.serving.loading import find_manifests, load_registry
 from preopen.serving.registry import Registry
+from preopen.trust.lock import AllOfThisRun
 from served import make_site
 
 
@@ -15,7 +16,7 @@ def registry_of(top: Path, *, without: frozenset[str] = frozenset()) -> Registry
     """Return what a site's tools and the built-in ones come to."""
     work = str(top / "my wörk space")
     policy = Policy(workspace=work, tool_folders=(str(top / "tools"),), without=without)
-    return load_registry(policy, find_manifests(policy))
+    return load_registry(policy, AllOfThisRun(), find_manifests(policy))
 
 
 def reasons(registry: Registry) -> dict[str, str]:

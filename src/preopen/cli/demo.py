@@ -169,6 +169,7 @@ async def _connected(here: Path, web: DemoWeb) -> AsyncIterator[Demo]:
     guests = shipped(WASM) / "demo"
     words += ["serve", "--workspace", str(here / "project"), "--manifests", str(guests)]
     words += ["--manifests", str(here / "tools"), "--egress-private", web.base]
+    words += ["--approve-all"]  # these tools are the demo's own, made for this run
     folders = {
         f"XDG_{kind}_HOME": str(here / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")
     }

@@ -53,10 +53,10 @@ def make_server(
     async def call_tool(
         context: _Context, params: wire.CallToolRequestParams
     ) -> wire.CallToolResult:
-        tool = registry().tools.get(params.name)
+        offered = registry()
+        tool = offered.tools.get(params.name)
         if tool is None:
-            message = f"there is no tool {params.name[:64]!r}; tools/list names those there are"
-            raise MCPError(wire.INVALID_PARAMS, message)
+            raise MCPError(wire.INVALID_PARAMS, offered.absence_of(params.name))
         try:
             answer = await invoke(tool, params.arguments or {}, _progress_of(context))
             _tell_operator(tool.name, answer.receipt.denials)
