@@ -46,7 +46,8 @@ def as_json(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else as_json(text)
+    # Escaped where it is not ASCII: a letter that only looks like another would go unseen here.
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def _directory(table: object) -> str:
