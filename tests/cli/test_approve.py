@@ -93,13 +93,13 @@ def test_named_tool_that_cannot_be_approved_is_exit_code_3_and_the_rest_is_appro
 def test_second_run_says_that_it_is_approved_already(workshop: Workshop) -> None:
     """Issue: a second run says so, and changes nothing."""
     workshop.run("approve", "peek")
-    before = lock_of_this_user().read_text()
+    before = lock_of_this_user().stat()
     result = workshop.run("approve", "peek", "read")
 
     assert result.exit_code == 0
     assert "already approved  peek" in result.stdout
     assert "already approved  read: it comes with preopen" in result.stdout
-    assert lock_of_this_user().read_text() == before
+    assert lock_of_this_user().stat() == before
 
 
 @pytest.mark.parametrize("words", [(), ("peek", "--all")])
@@ -147,9 +147,11 @@ def test_diff_says_what_changed_and_is_exit_code_1(workshop: Workshop) -> None:
     file.write_text(file.read_text().replace("For a test.", "For two.") + READS)
     result = workshop.run("diff")
 
+    approved = load_lock(lock_of_this_user()).pins["peek"].approved
+
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:4] == [
-        f"peek is changed: {file}",
+        f"peek is changed since {approved}: {file}",
         "  + read ${workspace}",
         '  - tool.description = "For a test."',
         '  + tool.description = "For two."',

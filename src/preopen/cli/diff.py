@@ -62,6 +62,7 @@ def waiting_to_json(tool: QuarantinedTool) -> dict[str, JsonValue]:
         "name": tool.name,
         "manifest": tool.file,
         "what": tool.waiting.standing.value,
+        "approved": tool.waiting.approved,
         "fingerprint": tool.definition.fingerprint,
         "changes": [
             {"key": change.key, "before": change.before, "after": change.after}
@@ -71,7 +72,8 @@ def waiting_to_json(tool: QuarantinedTool) -> dict[str, JsonValue]:
 
 
 def _lines(tool: QuarantinedTool) -> Iterator[str]:
-    yield f"{tool.name} is {tool.waiting.standing.value}: {tool.file}"
+    when = f" since {tool.waiting.approved}" if tool.waiting.approved else ""
+    yield f"{tool.name} is {tool.waiting.standing.value}{when}: {tool.file}"
     for change in tool.waiting.changes:
         yield from (f"  {line}" for line in change.lines)
 

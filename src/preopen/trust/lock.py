@@ -58,10 +58,14 @@ class Standing(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A definition that nobody approved so, and what differs from the one that was approved."""
+    """A definition that nobody approved so, and what differs from the one that was approved.
+
+    `approved` is when that was, "" of a new tool.
+    """
 
     standing: Standing
     changes: tuple[Change, ...]
+    approved: str = ""
 
 
 def waiting(definition: Definition, approvals: Approvals) -> Waiting | None:
@@ -75,7 +79,11 @@ def waiting(definition: Definition, approvals: Approvals) -> Waiting | None:
         return Waiting(standing=Standing.NEW, changes=changes(None, definition))
     if pin.definition.fingerprint == definition.fingerprint:
         return None
-    return Waiting(standing=Standing.CHANGED, changes=changes(pin.definition, definition))
+    return Waiting(
+        standing=Standing.CHANGED,
+        changes=changes(pin.definition, definition),
+        approved=pin.approved,
+    )
 
 
 def load_lock(file: Path) -> Lock:
@@ -106,6 +114,9 @@ def approve(file: Path, definitions: Iterable[Definition], now: str) -> frozense
 
     """
     wanted, fresh = list(definitions), set[str]()
+    held = load_lock(file)
+    if not any(waiting(each, held) for each in wanted):
+        return frozenset()  # nothing to write, so that nobody who watches the file is woken
 
     def change(text: str | None) -> str:
         lock = Lock() if text is None else parse_lock(text, file)
