@@ -241,6 +241,19 @@ def test_what_a_manifest_says_reaches_no_terminal_as_it_is(workshop: Workshop) -
     assert all(line.isprintable() for line in said.splitlines())
 
 
+def test_configuration_folder_that_cannot_be_made_is_said_with_the_way_out(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours: what cannot be kept is not approved; what only reads goes on, and offers nothing."""
+    (workshop.workspace / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(workshop.workspace / "file"))
+    result = workshop.run("approve", "peek")
+
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "set XDG_CONFIG_HOME to a folder that you may write" in result.stderr
+    assert offered(workshop) == set()
+
+
 @pytest.mark.parametrize("verb", [("list",), ("call", "peek", "path=a.txt"), ("approve", "peek")])
 def test_damaged_lock_is_exit_code_3_with_file_and_way_out(
     workshop: Workshop, verb: tuple[str, ...]

@@ -96,6 +96,8 @@ def load_lock(file: Path) -> Lock:
     """
     try:
         text = read_own(file)
+    except NotADirectoryError:  # no configuration folder can be there
+        text = None
     except OSError as error:
         found = f"cannot be read: {error.strerror or error}"
         raise PolicyError(_fault(file, found, _way_out(file))) from error
