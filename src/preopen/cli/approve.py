@@ -99,7 +99,7 @@ def _say_others(
         if name in registry.tools:
             say(f"already approved  {name}: it comes with preopen")
     for name, faults in failed.items():
-        warn("\n".join([f"not approved  {name}:", *(f"  {fault}" for fault in faults)]))
+        warn("\n".join([f"not approved  {name}:", *_told(faults)]))
     if not names:
         for tool in registry.refused:
             warn("\n".join([f"not approved, for it is refused  {tool.name}:", *_told(tool.faults)]))
