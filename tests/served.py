@@ -37,9 +37,13 @@ WORKSPACE = '[[directory]]\nhost = "${workspace}"\naccess = "read"\n'
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A workspace, a folder of manifests, and folders for preopen's own files."""
+    """A workspace, a folder of manifests, and folders for preopen's own files.
+
+    Every run approves the tools, but where `approves` is off.
+    """
 
     top: Path
+    approves: bool = True
 
     @property
     def work(self) -> Path:
@@ -79,6 +83,7 @@ class Site:
     def command(self, verb: str, *words: str) -> list[str]:
         """Return the command line of a verb, with this site's workspace and tools."""
         flags = ["--workspace", str(self.work), "--manifests", str(self.tools)]
+        flags += ["--approve-all"] if self.approves and verb not in {"approve", "diff"} else []
         return [sys.executable, "-m", "preopen.cli.main", verb, *flags, *words]
 
     def parameters(self, *words: str) -> StdioServerParameters:

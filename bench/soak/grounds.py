@@ -68,7 +68,8 @@ class Grounds:
     @property
     def command(self) -> list[str]:
         """The command line of the server."""
-        flags = ["--workspace", str(self.work), "--manifests", str(self.top / "tools")]
+        tools = ["--manifests", str(self.top / "tools"), "--approve-all"]
+        flags = ["--workspace", str(self.work), *tools]
         return [sys.executable, "-m", "preopen.cli.main", "serve", *flags]
 
     def files(self) -> int:

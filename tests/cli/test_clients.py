@@ -105,11 +105,13 @@ GIVEN: dict[str, tuple[str, ...]] = {
 }
 # These ask for the entries, and a server that was given one would print them.
 ASKING = {"entries", "as_json"}
+# A person says it of the run that is before their eyes; an entry is for every run to come.
+OF_ONE_RUN = {"approve_all"}
 
 
 def test_the_table_of_flags_knows_every_flag_of_serve() -> None:
     """Issue: a flag that is added to `serve` is looked for in its entries, too."""
-    assert GIVEN.keys() | ASKING == {each.name for each in serve.command.params}
+    assert GIVEN.keys() | ASKING | OF_ONE_RUN == {each.name for each in serve.command.params}
 
 
 @pytest.mark.parametrize("flag", GIVEN)
@@ -136,7 +138,7 @@ def test_the_entries_as_json_are_what_each_client_reads(workshop: Workshop) -> N
     assert {"Claude Desktop", "Claude Code", "VS Code", "Cursor"} == set(entries)
     for client, entry in entries.items():
         words = words_of(client, entry["text"])
-        assert words[-4:] == workshop.flags
+        assert words[-4:] == workshop.places
         if client != "Claude Code":
             assert json.loads(entry["text"]) == entry["entry"]
 

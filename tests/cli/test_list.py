@@ -56,7 +56,7 @@ def test_a_person_at_a_terminal_gets_a_table(workshop: Workshop) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "300", "TERM": "xterm"}
     done = subprocess.run(
-        [*PREOPEN, "list", "--manifests", str(workshop.tools), "--workspace", str(odd)],
+        [*PREOPEN, "list", *workshop.flags, "--workspace", str(odd)],
         stdout=theirs,
         stdin=subprocess.DEVNULL,
         env=environment,

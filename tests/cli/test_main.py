@@ -84,7 +84,7 @@ def test_a_reader_that_leaves_early_hears_no_complaint(workshop: Workshop) -> No
     os.close(readable)
     with os.fdopen(writable, "wb") as pipe:
         done = subprocess.run(
-            [*PREOPEN, "policy", *workshop.flags],
+            [*PREOPEN, *workshop.line("policy")],
             stdout=pipe,
             stderr=subprocess.PIPE,
             timeout=50,

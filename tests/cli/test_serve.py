@@ -72,7 +72,7 @@ def served(workshop: Workshop, *words: str, before: Sequence[str] = ()) -> Itera
 @pytest.mark.parametrize("way", ["zygote", "spawn"])
 def test_a_client_lists_and_calls_and_leaves_nothing_behind(workshop: Workshop, way: str) -> None:
     """Ours: end of input ends the server with 0 and every process of it."""
-    with served(workshop, *(["--spawn"] if way == "spawn" else [])) as client:
+    with served(workshop, "--allow", "write", *(["--spawn"] if way == "spawn" else [])) as client:
         client.greet()
         names = {tool["name"] for tool in client.ask("tools/list", {})["tools"]}
         assert {"peek", "spin"} <= names

@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 from lab import PROBES
 from preopen.cli.main import shell
 
+# Verbs that load no tools, or whose matter approvals are.
+WITHOUT_APPROVING = ("policy", "approve", "diff")
 PREOPEN = [sys.executable, "-m", "preopen.cli.entry"]
 
 # What each tool asks for, after its name, title, description, level and binary.
@@ -116,19 +118,30 @@ sha256 = "{sha256}"
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """A workspace, and a folder of manifests beside it."""
+    """A workspace, and a folder of manifests beside it, which every run approves by default."""
 
     workspace: Path
     tools: Path
+    approves: bool = True
+
+    @property
+    def places(self) -> list[str]:
+        """The flags that say where the workspace and the tools are."""
+        return ["--workspace", str(self.workspace), "--manifests", str(self.tools)]
 
     @property
     def flags(self) -> list[str]:
-        """The flags that make a verb work here."""
-        return ["--workspace", str(self.workspace), "--manifests", str(self.tools)]
+        """The flags that make a verb work here, of those that load tools."""
+        return [*self.places, *(["--approve-all"] if self.approves else [])]
+
+    def line(self, *words: str) -> list[str]:
+        """Return a verb's words with the flags that it takes."""
+        flags = self.places if words[0] in WITHOUT_APPROVING else self.flags
+        return [*words, *flags, *ceiling(words)]
 
     def run(self, *words: str, stdin: str | None = None) -> Result:
         """Run a verb in this process, with the workshop's flags."""
-        return CliRunner().invoke(shell, [*words, *self.flags, *ceiling(words)], input=stdin)
+        return CliRunner().invoke(shell, self.line(*words), input=stdin)
 
     def run_json(self, *words: str) -> Any:  # noqa: ANN401 - whatever a verb says
         """Run a verb with --json and return the one value that stdout holds."""
@@ -137,7 +150,7 @@ class Workshop:
     def spawn(self, *words: str, **more: Any) -> "subprocess.CompletedProcess[str]":  # noqa: ANN401 - subprocess's own
         """Run a verb as a process."""
         return subprocess.run(
-            [*PREOPEN, *words, *self.flags, *ceiling(words)],
+            [*PREOPEN, *self.line(*words)],
             text=True,
             capture_output=True,
             timeout=50,
@@ -160,7 +173,7 @@ class Workshop:
 
 def ceiling(words: Sequence[str]) -> list[str]:
     """Return the flag under which `runs` is refused, unless a test says another."""
-    other = "--policy" in words and words[0] == "policy"
+    other = words[0] == "serve" or ("--policy" in words and words[0] == "policy")
     return [] if "--allow" in words or other else ["--allow", "write"]
 
 

@@ -56,6 +56,7 @@ def manifest(*directories: DirectoryAsk, level: str = "dangerous", **more: Any) 
         "run": Run(),
         "input_schema": {"type": "object"},
         "asked_limits": {},
+        "document": {},
         "directories": directories,
     }
     return Manifest(**{**values, **more})

@@ -133,7 +133,7 @@ def _part_doubles(_original: object, _key: str) -> object:
 
 
 def _load_registry(original: Callable[..., Any], _key: str) -> object:
-    return lambda policy, found: original(replace(policy, without=frozenset()), found)
+    return lambda policy, *more: original(replace(policy, without=frozenset()), *more)
 
 
 def _workspace(_original: object, _key: str) -> object:

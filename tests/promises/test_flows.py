@@ -14,6 +14,7 @@ from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import load_registry
 from preopen.trust.guards import Crossing
+from preopen.trust.lock import AllOfThisRun
 from promises.harness import invoke, manifest, offer, probe, said, table
 from promises.network import operator
 from web import serving
@@ -38,7 +39,9 @@ def with_rule(tree: Path, origin: str, rule: str) -> Policy:
 
 async def call(invoker: Invoker, name: str, **arguments: JsonValue) -> Answer:
     """Return the answer of one call of a built-in tool."""
-    return await invoke(invoker, load_registry(invoker.policy).tools[name], **arguments)
+    return await invoke(
+        invoker, load_registry(invoker.policy, AllOfThisRun()).tools[name], **arguments
+    )
 
 
 async def read_and_fetch(invoker: Invoker, tree: Path, origin: str) -> Answer:

@@ -10,6 +10,7 @@ from preopen.errors import BinaryError, ManifestError
 from preopen.level import PermissionLevel
 from preopen.policy.policy import Policy
 from preopen.serving.loading import Found, load_registry
+from preopen.trust.lock import AllOfThisRun
 from promises.harness import LostError, build, call, call_tool, manifest, offer, probe, said, table
 
 keeps = pytest.mark.keeps
@@ -124,4 +125,4 @@ def test_two_tools_of_one_name_are_both_refused(policy: Policy, tmp_path: Path) 
         file.write_text(TEXT)
         found.append(Found(file=file, builtin=False))
 
-    assert not load_registry(policy, found).tools
+    assert not load_registry(policy, AllOfThisRun(), found).tools

@@ -13,6 +13,7 @@ from preopen.cells.pool import Pool
 from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer
 from preopen.serving.loading import load_registry
+from preopen.trust.lock import AllOfThisRun
 from promises.harness import Guest, build, call, call_tool, manifest, offer, probe, said, table
 
 pytestmark = pytest.mark.anyio
@@ -344,7 +345,7 @@ async def test_limit_that_the_policy_lowered_is_named_with_that_value(
 
 async def test_file_that_grows_too_large_is_told_its_limit(pool: Pool, policy: Policy) -> None:
     """Issue: where a guest's own error tells the limit, the text says it; by the built-in tool."""
-    write = load_registry(policy).tools["write"]
+    write = load_registry(policy, AllOfThisRun()).tools["write"]
     held = replace(write.grants, limits=replace(write.grants.limits, file_size_bytes=8))
     tool = replace(write, grants=held)
     fits = await call_tool(pool, policy, tool, path="new.txt", content="12345678")

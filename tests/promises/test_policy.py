@@ -20,6 +20,7 @@ from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.loading import find_manifests, load_registry
+from preopen.trust.lock import AllOfThisRun
 from promises.harness import LostError, call, call_tool, manifest, offer, probe, said, table
 
 pytestmark = pytest.mark.anyio
@@ -120,7 +121,7 @@ async def test_tool_above_the_ceiling_is_refused(top: Path) -> None:
 def served(policy: Policy) -> set[str]:
     """Return the names of the tools that are served, preopen's own left out."""
     found = [each for each in find_manifests(policy) if each.file.stem == "mine"]
-    return set(load_registry(policy, found).tools)
+    return set(load_registry(policy, AllOfThisRun(), found).tools)
 
 
 @keeps("policy:tools.folders", "granted")

@@ -8,6 +8,8 @@ from preopen.errors import BinaryError
 from preopen.policy.policy import Policy
 from preopen.serving.loading import find_manifests, load_registry
 from preopen.serving.registry import Registry
+from preopen.trust.fingerprint import written_level
+from preopen.trust.lock import AllOfThisRun, Lock
 from served import make_site
 
 
@@ -15,7 +17,7 @@ def registry_of(top: Path, *, without: frozenset[str] = frozenset()) -> Registry
     """Return what a site's tools and the built-in ones come to."""
     work = str(top / "my wörk space")
     policy = Policy(workspace=work, tool_folders=(str(top / "tools"),), without=without)
-    return load_registry(policy, find_manifests(policy))
+    return load_registry(policy, AllOfThisRun(), find_manifests(policy))
 
 
 def reasons(registry: Registry) -> dict[str, str]:
@@ -31,6 +33,28 @@ def test_builtin_tools_and_the_users_are_served(tmp_path: Path) -> None:
     assert {"list", "mine", "read", "write"} <= set(registry.tools)
     assert sorted(registry.tools) == list(registry.tools)
     assert registry.refused == ()
+
+
+def test_tools_that_come_with_preopen_need_no_approval_and_the_users_do(tmp_path: Path) -> None:
+    """Issue: built-in tools come approved by the release."""
+    site = make_site(tmp_path)
+    site.add("mine")
+    policy = Policy(workspace=str(site.work), tool_folders=(str(site.tools),))
+    registry = load_registry(policy, Lock())
+
+    assert {"list", "read", "write"} <= set(registry.tools)
+    assert [tool.name for tool in registry.quarantined] == ["mine"]
+    assert "mine" not in registry.tools
+
+
+def test_tools_that_come_with_preopen_have_the_level_that_is_written(tmp_path: Path) -> None:
+    """Ours: the level as written is what a policy derives where the asks are all it knows."""
+    tools = registry_of(make_site(tmp_path).top).tools
+
+    assert len(tools) >= 9
+    assert {name: written_level(tool.manifest) for name, tool in tools.items()} == {
+        name: tool.level for name, tool in tools.items()
+    }
 
 
 def test_name_of_a_builtin_is_refused_and_the_builtin_stays(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Small real values for tests of what serves: a tool, a registry, an answer."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,7 @@ def make_tool(
         input_schema=INPUT_SCHEMA,
         output_schema=output_schema,
         asked_limits={},
+        document={},
     )
     grants = Grants(
         directories=(Directory(host_path="/src", guest_path="/src", access=Access.READ),),
@@ -54,6 +56,7 @@ def make_tool(
     return Tool(
         asks=False,
         manifest=manifest,
+        fingerprint=hashlib.sha256(name.encode()).hexdigest(),
         grants=grants,
         source=source,
         arguments=Validator(INPUT_SCHEMA),

@@ -54,6 +54,7 @@ def manifest(
         input_schema={"properties": {"url": {}, "depth": {}}, "required": ["url"]},
         limits=limits or Limits(),
         asked_limits={},
+        document={},
         builtin=builtin,
     )
 

@@ -37,6 +37,7 @@ def manifest(stdout: str, output: Mapping[str, Any] | None = None) -> Manifest:
         input_schema={},
         output_schema=output,
         asked_limits={},
+        document={},
     )
 
 

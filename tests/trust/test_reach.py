@@ -17,6 +17,7 @@ from preopen.policy.secrets import FromEnvironment, Secrets
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Tool
 from preopen.trust.guards import CallReach, reach_of
+from preopen.trust.lock import AllOfThisRun
 from promises.harness import manifest, offer, probe, table
 from promises.network import Ask, tool
 
@@ -76,7 +77,7 @@ def folder_of(policy: Policy) -> Path:
 
 def builtin(name: str, policy: Policy) -> Tool:
     """Return a tool that comes with preopen."""
-    return load_registry(policy).tools[name]
+    return load_registry(policy, AllOfThisRun()).tools[name]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,19 @@ from pathlib import Path
 import anyio
 import click
 
+from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool
 from preopen.cli.health.walls import check_required
-from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
+from preopen.cli.options import (
+    approve_flag,
+    examples,
+    json_flag,
+    policy_flags,
+    spawn_flag,
+    wall_flag,
+)
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
 from preopen.cli.starting import Start, make_cache, make_session, open_cells, start_launcher
@@ -22,7 +30,7 @@ from preopen.policy.flags import Flags
 from preopen.policy.settings import load_policy
 from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import load_registry
-from preopen.serving.registry import RefusedTool, Tool
+from preopen.serving.registry import Tool
 from preopen.tool.result import Block, MediaBlock, Reply, ResourceBlock, TextBlock
 from preopen.trust.consent import Caller
 
@@ -51,6 +59,7 @@ _REFUSED = 3
     "--receipt", "with_receipt", is_flag=True, help="Show on stderr what it could reach and used."
 )
 @policy_flags
+@approve_flag
 @spawn_flag
 @wall_flag
 @json_flag
@@ -62,6 +71,7 @@ def command(
     flags: Flags,
     *,
     with_receipt: bool,
+    approve_all: bool,
     spawn: bool,
     as_json: bool,
 ) -> int:
@@ -72,14 +82,15 @@ def command(
     """
     around = read_surroundings()
     policy = load_policy(flags, around)
-    tool = find_tool(load_registry(policy), name)
-    if isinstance(tool, RefusedTool):
+    approvals = read_approvals(around, approve_all=approve_all)
+    tool = find_tool(load_registry(policy, approvals), name)
+    if not isinstance(tool, Tool):
         warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
         return _REFUSED
     arguments = _arguments(pairs, text, tool)
     check_required(policy)
     make_cache(around).check()
-    session = make_session(flags, policy, around)
+    session = make_session(flags, policy, around, approve_all=approve_all)
     launcher = start_launcher(policy, spawn=spawn)
     start = Start(launcher=launcher, policy=policy, around=around, session=session)
     answer = _call(start, tool, arguments)

@@ -10,7 +10,8 @@ import click
 
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
-from preopen.cli.options import examples, json_flag, policy_flags
+from preopen.cli.approvals import read_approvals
+from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, warn
 from preopen.cli.starting import make_cache
 from preopen.cli.surroundings import read_surroundings
@@ -19,6 +20,7 @@ from preopen.policy.flags import Flags
 from preopen.policy.settings import FILE_NAME, load_policy
 from preopen.serving.loading import Found, find_manifests, load_registry
 from preopen.serving.registry import Tool
+from preopen.trust.lock import AllOfThisRun
 
 _REFUSED = 3
 _AT_ONCE = 2  # compilers; each uses every core that it finds
@@ -32,6 +34,7 @@ class Findings:
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    quarantined: list[Fault] = field(default_factory=list)
 
 
 @click.command(
@@ -48,17 +51,26 @@ class Findings:
     "--retry", is_flag=True, help="Compile binaries again that were refused, and forget that."
 )
 @policy_flags
+@approve_flag
 @json_flag
-def command(manifests_named: tuple[str, ...], flags: Flags, *, retry: bool, as_json: bool) -> int:
+def command(
+    manifests_named: tuple[str, ...],
+    flags: Flags,
+    *,
+    retry: bool,
+    approve_all: bool,
+    as_json: bool,
+) -> int:
     """Check manifests (files, or folders of them), their binaries, and the operator's file.
 
     Without MANIFEST: all that this policy would serve. Every binary is really compiled, but for
     those that a server failed to compile before: their refusals are remembered.
-    A manifest that this policy refuses is a fault, too, and exits with 3.
+    A manifest that this policy refuses is a fault, too, and exits with 3. A tool that waits for
+    `preopen approve` is checked as well, and told: it is no fault of what was checked.
     """
     findings = Findings()
     try:
-        _check(manifests_named, flags, findings, retry=retry)
+        _check(manifests_named, flags, findings, retry=retry, approve_all=approve_all)
     except PolicyError as error:
         findings.faults += error.faults
     if as_json:
@@ -69,6 +81,7 @@ def command(manifests_named: tuple[str, ...], flags: Flags, *, retry: bool, as_j
                 "faults": [fault_to_json(fault) for fault in findings.faults],
                 "warnings": findings.warnings,
                 "left_out": findings.left_out,
+                "quarantined": [fault_to_json(fault) for fault in findings.quarantined],
             }
         )
     else:
@@ -76,13 +89,18 @@ def command(manifests_named: tuple[str, ...], flags: Flags, *, retry: bool, as_j
     return _REFUSED if findings.faults else 0
 
 
-def _check(named: tuple[str, ...], flags: Flags, findings: Findings, *, retry: bool) -> None:
+def _check(
+    named: tuple[str, ...], flags: Flags, findings: Findings, *, retry: bool, approve_all: bool
+) -> None:
     around = read_surroundings()
     policy = load_policy(flags, around)
     file = Path(around.cwd, flags.policy_file or Path(around.config_dir, FILE_NAME))
     findings.checked += [str(file)] if file.exists() else []
     found = find_manifests(policy) if not named else tuple(_named(named))
-    registry = load_registry(policy, found)
+    registry = load_registry(policy, AllOfThisRun(), found)
+    approvals = read_approvals(around, approve_all=approve_all)
+    held = load_registry(policy, approvals, found).quarantined
+    findings.quarantined += [fault for tool in held for fault in tool.faults]
     findings.left_out += registry.left_out
     findings.faults += [fault for tool in registry.refused for fault in tool.faults]
     for tool in registry.tools.values():
@@ -128,6 +146,8 @@ def _say(findings: Findings) -> None:
         warn(str(fault))
     for warning in findings.warnings:
         warn(f"warning: {warning}")
+    for fault in findings.quarantined:
+        warn(f"warning: {fault}")
     if findings.left_out:
         warn(f"not checked, left out by --without: {', '.join(findings.left_out)}")
     if findings.faults:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from preopen.cli.approvals import read_approvals
 from preopen.cli.finding import find_tool
-from preopen.cli.options import examples, json_flag, policy_flags
+from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import safe, say, say_json, say_table, warn
 from preopen.cli.starting import open_standing
 from preopen.cli.surroundings import read_surroundings
@@ -15,7 +16,7 @@ from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.asking import asked_for, standing_question
 from preopen.serving.loading import load_registry
-from preopen.serving.registry import RefusedTool, Tool
+from preopen.serving.registry import Tool
 from preopen.trust.consent import Say
 from preopen.trust.standing import FILE_NAME, Always, forget, read_always
 
@@ -35,8 +36,11 @@ _REFUSED = 3
 @click.argument("name", metavar="[TOOL]", required=False)
 @click.argument("answer", type=click.Choice(["always", "forget"]), required=False)
 @policy_flags
+@approve_flag
 @json_flag
-def command(name: str | None, answer: str | None, flags: Flags, *, as_json: bool) -> int:
+def command(
+    name: str | None, answer: str | None, flags: Flags, *, approve_all: bool, as_json: bool
+) -> int:
     """Show what was answered for good; with TOOL, let it run without being asked, or forget that.
 
     "always" holds for TOOL as it is now, with what it is granted under these flags. When its
@@ -52,8 +56,9 @@ def command(name: str | None, answer: str | None, flags: Flags, *, as_json: bool
     if answer == "forget":
         return _forget(file, name, as_json=as_json)
     policy = load_policy(flags, around)
-    tool = find_tool(load_registry(policy), name)
-    if isinstance(tool, RefusedTool):
+    approvals = read_approvals(around, approve_all=approve_all)
+    tool = find_tool(load_registry(policy, approvals), name)
+    if not isinstance(tool, Tool):
         warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
         return _REFUSED
     return _always(tool, policy, around, as_json=as_json)

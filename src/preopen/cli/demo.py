@@ -21,6 +21,7 @@ from mcp_types import CallToolResult, TextContent
 
 from preopen import __version__
 from preopen.cli.clients import own_command
+from preopen.cli.demo_quarantine import quarantined_lines
 from preopen.cli.demo_web import DemoWeb, serve_web
 from preopen.cli.main import explain_error
 from preopen.cli.printing import aligned, safe
@@ -160,7 +161,12 @@ async def _show_all(here: Path, web: DemoWeb) -> None:
         await _show_stopped(demo)
         await _show_network(demo)
         await _show_receipt(demo)
+    _show_quarantine(here)
     _say("\nThe same for your own project:  preopen serve --workspace ~/your/project")
+
+
+def _folders(here: Path) -> dict[str, str]:
+    return {f"XDG_{kind}_HOME": str(here / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")}
 
 
 @asynccontextmanager
@@ -169,10 +175,8 @@ async def _connected(here: Path, web: DemoWeb) -> AsyncIterator[Demo]:
     guests = shipped(WASM) / "demo"
     words += ["serve", "--workspace", str(here / "project"), "--manifests", str(guests)]
     words += ["--manifests", str(here / "tools"), "--egress-private", web.base]
-    folders = {
-        f"XDG_{kind}_HOME": str(here / kind.lower()) for kind in ("CONFIG", "STATE", "CACHE")
-    }
-    server = StdioServerParameters(command=command, args=words, env=folders)
+    words += ["--approve-all"]  # these tools are the demo's own, made for this run
+    server = StdioServerParameters(command=command, args=words, env=_folders(here))
     log = here / "server.log"
     with log.open("w") as errors:
         try:
@@ -233,6 +237,14 @@ async def _show_network(demo: Demo) -> None:
     if token != f"Bearer {_TOKEN}":
         raise RuntimeError("the token did not reach the server")
     _say(f"    the server got {token!r}; the tool was told what stands above")
+
+
+def _show_quarantine(here: Path) -> None:
+    _head("A tool that was approved, and changed:  preopen diff notes")
+    for line in quarantined_lines(here, _folders(here)):
+        _say(safe(line))
+    quarantined = click.style("quarantined", fg="green")
+    _say(f"  {quarantined} until a person runs  preopen approve notes")
 
 
 async def _show_receipt(demo: Demo) -> None:

@@ -12,7 +12,7 @@ from preopen.cli.health.machine import examine_machine
 from preopen.cli.health.operator import SECTION, examine_operator, refused_lines
 from preopen.cli.health.trial import examine_sandbox
 from preopen.cli.health.walls import examine_wall
-from preopen.cli.options import examples, json_flag, policy_flags, wall_flag
+from preopen.cli.options import approve_flag, examples, json_flag, policy_flags, wall_flag
 from preopen.cli.printing import is_terminal, safe, say, say_json
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import PlatformError, PolicyError
@@ -38,16 +38,17 @@ _NAME = 19  # the longest name, and two spaces
     ),
 )
 @policy_flags
+@approve_flag
 @wall_flag
 @json_flag
-def command(flags: Flags, *, as_json: bool) -> int:
+def command(flags: Flags, *, approve_all: bool, as_json: bool) -> int:
     """Try what preopen needs: Python, sandbox, each layer of the wall, folders, policy, workspace.
 
     Whatever does not stand well comes with the way out. Nothing is changed but the cache and its
     key, which are filled as by a call. Exits with 1 where something fails; a warning is none.
     """
     lines: list[Line] = []
-    for line in examine(flags):
+    for line in examine(flags, approve_all=approve_all):
         if not as_json:
             _say(line, first=not lines or lines[-1].section != line.section)
         lines.append(line)
@@ -58,7 +59,7 @@ def command(flags: Flags, *, as_json: bool) -> int:
     return _NO if any(line.state is State.FAIL for line in lines) else 0
 
 
-def examine(flags: Flags) -> Iterator[Line]:
+def examine(flags: Flags, *, approve_all: bool) -> Iterator[Line]:
     """Yield each check as it is made; a policy that is refused is one more fault, not the end."""
     around, policy, ends = _read(flags)
     yield from examine_machine(policy)
@@ -70,7 +71,7 @@ def examine(flags: Flags) -> Iterator[Line]:
     if ends or around is None:
         yield from ends
         return
-    yield from examine_operator(policy, flags, around)
+    yield from examine_operator(policy, flags, around, approve_all=approve_all)
 
 
 def _read(flags: Flags) -> tuple[Surroundings | None, Policy, list[Line]]:

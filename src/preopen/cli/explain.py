@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import click
 
 from preopen.capability import LIMIT_KEYS, Access, Source
+from preopen.cli.approvals import read_approvals
 from preopen.cli.finding import find_tool
-from preopen.cli.options import examples, json_flag, policy_flags
+from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import aligned, fault_to_json, say, say_json
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
@@ -14,7 +15,7 @@ from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.loading import load_registry
-from preopen.serving.registry import RefusedTool, Tool
+from preopen.serving.registry import QuarantinedTool, RefusedTool, Tool
 from preopen.tool.limits import format_limit
 
 _REFUSED = 3
@@ -29,14 +30,17 @@ _REFUSED = 3
 )
 @click.argument("name", metavar="TOOL")
 @policy_flags
+@approve_flag
 @json_flag
-def command(name: str, flags: Flags, *, as_json: bool) -> int:
+def command(name: str, flags: Flags, *, approve_all: bool, as_json: bool) -> int:
     """Say what TOOL may do and why: its level, grants, limits, and what it cannot do."""
-    policy = load_policy(flags, read_surroundings())
-    tool = find_tool(load_registry(policy), name)
+    around = read_surroundings()
+    policy = load_policy(flags, around)
+    approvals = read_approvals(around, approve_all=approve_all)
+    tool = find_tool(load_registry(policy, approvals), name)
     match tool:
-        case RefusedTool():
-            _explain_refused(tool, as_json=as_json)
+        case RefusedTool() | QuarantinedTool():
+            _explain_withheld(tool, as_json=as_json)
             return _REFUSED
         case Tool() if as_json:
             say_json(explanation_to_json(tool, policy))
@@ -84,7 +88,7 @@ def explanation_to_json(tool: Tool, policy: Policy) -> dict[str, JsonValue]:
     }
 
 
-def _explain_refused(tool: RefusedTool, *, as_json: bool) -> None:
+def _explain_withheld(tool: RefusedTool | QuarantinedTool, *, as_json: bool) -> None:
     if as_json:
         faults = [fault_to_json(fault) for fault in tool.faults]
         say_json({"name": tool.name, "offered": False, "manifest": tool.file, "faults": faults})

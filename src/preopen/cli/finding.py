@@ -4,11 +4,11 @@ import difflib
 
 import click
 
-from preopen.serving.registry import RefusedTool, Registry, Tool
+from preopen.serving.registry import QuarantinedTool, RefusedTool, Registry, Tool
 
 
-def find_tool(registry: Registry, name: str) -> Tool | RefusedTool:
-    """Return the tool of that name, offered or refused.
+def find_tool(registry: Registry, name: str) -> Tool | RefusedTool | QuarantinedTool:
+    """Return the tool of that name: offered, refused or quarantined.
 
     Raises:
         UsageError: there is none, or it was left out; close names are in the text.
@@ -16,13 +16,13 @@ def find_tool(registry: Registry, name: str) -> Tool | RefusedTool:
     """
     if name in registry.tools:
         return registry.tools[name]
-    for refused in registry.refused:
-        if refused.name == name:
-            return refused
+    for each in registry.withheld:
+        if each.name == name:
+            return each
     if name in registry.left_out:
         msg = f"{name} is left out by --without or [tools] without in preopen.toml"
         raise click.UsageError(msg)
-    names = sorted({*registry.tools, *(refused.name for refused in registry.refused)})
+    names = sorted({*registry.tools, *(each.name for each in registry.withheld)})
     raise click.UsageError(f"there is no tool {name!r}; {advice(name, names)}")
 
 

@@ -2,7 +2,8 @@
 
 import click
 
-from preopen.cli.options import examples, json_flag, policy_flags
+from preopen.cli.approvals import read_approvals
+from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
@@ -23,19 +24,22 @@ from preopen.shipped import MANIFESTS, shipped
     ),
 )
 @policy_flags
+@approve_flag
 @json_flag
-def command(flags: Flags, *, as_json: bool) -> None:
+def command(flags: Flags, *, approve_all: bool, as_json: bool) -> None:
     """List the tools that a client would be offered, and what each may reach."""
-    registry = load_registry(load_policy(flags, read_surroundings()))
+    around = read_surroundings()
+    approvals = read_approvals(around, approve_all=approve_all)
+    registry = load_registry(load_policy(flags, around), approvals)
     if as_json:
         say_json(registry_to_json(registry))
         return
     _say_tools(registry)
-    _say_refused(registry)
+    _say_withheld(registry)
 
 
 def registry_to_json(registry: Registry) -> dict[str, JsonValue]:
-    """Return the tools and refusals as `--json` shows them."""
+    """Return the tools, and what is not offered, as `--json` shows them."""
     return {
         "tools": [
             {
@@ -57,6 +61,15 @@ def registry_to_json(registry: Registry) -> dict[str, JsonValue]:
             }
             for tool in registry.refused
         ],
+        "quarantined": [
+            {
+                "name": tool.name,
+                "manifest": tool.file,
+                "what": tool.waiting.standing.value,
+                "changes": [line for change in tool.waiting.changes for line in change.lines],
+            }
+            for tool in registry.quarantined
+        ],
         "left_out": list(registry.left_out),
     }
 
@@ -73,10 +86,10 @@ def _say_tools(registry: Registry) -> None:
     say_table(("TOOL", "LEVEL", "MAY REACH"), rows)
 
 
-def _say_refused(registry: Registry) -> None:
-    if registry.refused:
+def _say_withheld(registry: Registry) -> None:
+    if registry.withheld:
         say("\nNot offered:")
-    for tool in registry.refused:
+    for tool in registry.withheld:
         say(f"  {tool.name}")
         for fault in tool.faults:
             say(f"    {fault}")

@@ -16,7 +16,8 @@ from preopen.cli.surroundings import TRACEBACK, wants_traceback
 from preopen.errors import PreopenError
 
 VERBS: Final = (
-    *("serve", "list", "call", "check", "explain", "policy", "decide"),
+    *("serve", "list", "call", "check", "explain", "policy"),
+    *("decide", "approve", "diff"),
     *("doctor", "selftest"),
 )
 
@@ -34,6 +35,7 @@ Examples:
   preopen list --workspace ~/src/app        what a client would be offered
   preopen call read path=README.md          one call, exactly as the server runs it
   preopen explain read                      what a tool may do, and why
+  preopen diff                              what changed since it was approved
   preopen doctor                            whether this machine is fit, and what to do
 
 \b

@@ -20,6 +20,11 @@ spawn_flag = click.option(
     is_flag=True,
     help="Start a fresh process for every call instead of forking a warm one (0.2 s a call).",
 )
+approve_flag = click.option(
+    "--approve-all",
+    is_flag=True,
+    help="Take every tool as it is, in this run only: nothing is quarantined, nothing is pinned.",
+)
 wall_flag = click.option(
     "--require-wall",
     metavar="LAYER",

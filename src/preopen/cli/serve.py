@@ -16,10 +16,18 @@ import click
 from preopen import __version__
 from preopen.cells.pool import Pool
 from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError
+from preopen.cli.approvals import read_approvals
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
 from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
-from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
+from preopen.cli.options import (
+    approve_flag,
+    examples,
+    json_flag,
+    policy_flags,
+    spawn_flag,
+    wall_flag,
+)
 from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import (
     Launcher,
@@ -55,10 +63,13 @@ _HOSTS: Final = 3  # that the line at the start names
     "--entries", is_flag=True, help="Print the entries for MCP clients, and do not serve."
 )
 @policy_flags
+@approve_flag
 @spawn_flag
 @wall_flag
 @json_flag
-def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: bool) -> None:
+def command(
+    flags: Flags, *, stdio: bool, entries: bool, approve_all: bool, spawn: bool, as_json: bool
+) -> None:
     """Serve the tools to an MCP client over standard input and output.
 
     A client starts this by itself. At a terminal there is no client: then it prints the entry that
@@ -70,19 +81,22 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
     if entries or as_json or (sys.stdin.isatty() and not stdio):
         words = own_command() + serve_arguments(flags, policy, around, spawn=spawn, stdio=stdio)
         _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
+        if approve_all:
+            warn("--approve-all is for one run, so no entry holds it; `preopen approve --all` pins")
         return
+    approvals = read_approvals(around, approve_all=approve_all)
     check_required(policy)
     make_cache(around).check()
     launcher = start_launcher(policy, spawn=spawn)
     try:
-        registry = load_registry(policy)
+        registry = load_registry(policy, approvals)
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
         with ending_at_once():
             importlib.import_module("preopen.serving.server")
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
         announce = partial(_announce, launcher, registry, policy, spawn=spawn)
-        session = make_session(flags, policy, around)
+        session = make_session(flags, policy, around, approve_all=approve_all)
         start = Start(launcher=launcher, policy=policy, around=around, session=session)
         anyio.run(_serve, start, registry, announce, backend_options=loop)
     finally:
@@ -142,7 +156,8 @@ def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn:
     parts = [
         f"preopen {__version__}",
         f"workspace {policy.workspace or 'none'}",
-        f"tools: {len(registry.tools)} offered, {len(registry.refused)} refused",
+        f"tools: {len(registry.tools)} offered, {len(registry.refused)} refused"
+        + (f", {len(registry.quarantined)} quarantined" if registry.quarantined else ""),
         describe_wall(launcher),
         describe_network(policy),
     ]
@@ -155,6 +170,8 @@ def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn:
     for tool in registry.refused:
         for fault in tool.faults:
             warn(f"preopen: {tool.name} is refused: {fault}")
+    for held in registry.quarantined:
+        warn(f"preopen: {held.name} is not offered: {held.faults[0]}")
 
 
 def describe_network(policy: Policy) -> str:

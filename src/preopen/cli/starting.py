@@ -76,9 +76,12 @@ def open_standing(around: Surroundings) -> Standing:
     return Standing(file=Path(around.config_dir, FILE_NAME), now=partial(dt.datetime.now, dt.UTC))
 
 
-def make_session(flags: Flags, policy: Policy, around: Surroundings) -> Session:
+def make_session(
+    flags: Flags, policy: Policy, around: Surroundings, *, approve_all: bool
+) -> Session:
     """Return what outlives a call of this process."""
     words = serve_arguments(flags, policy, around, spawn=False, stdio=False)[1:]
+    words += ["--approve-all"] if approve_all else []
 
     def command(tool: str) -> str:
         return shlex.join(["preopen", "decide", tool, "always", *words])

@@ -25,12 +25,18 @@ class KeyedReason:
 
 def directory_reason(key: str, directory: Directory, policy: Policy) -> KeyedReason:
     """Return the level of one directory: dangerous outside of all that the operator opened."""
-    verb = "writes" if directory.access is Access.WRITE else "reads"
-    text = f"{verb} below {printable(directory.host_path)}"
-    if not _is_opened(directory, policy):
+    opened = _is_opened(directory, policy)
+    return directory_level(key, directory.host_path, directory.access, opened=opened)
+
+
+def directory_level(key: str, host: str, access: Access, *, opened: bool) -> KeyedReason:
+    """Return the level of a folder by whether the operator opened it for that access."""
+    verb = "writes" if access is Access.WRITE else "reads"
+    text = f"{verb} below {printable(host)}"
+    if not opened:
         text += ", outside of the workspace and the named folders"
         level = PermissionLevel.DANGEROUS
-    elif directory.access is Access.WRITE:
+    elif access is Access.WRITE:
         level = PermissionLevel.WRITE
     else:
         level = PermissionLevel.READ_ONLY
@@ -51,9 +57,13 @@ def variable_reasons(variables: Iterable[tuple[str, EnvVar]]) -> Iterator[KeyedR
     """Yield a reason for each variable of the host's; a value in the manifest has no level."""
     for key, variable in variables:
         if variable.source is Source.HOST:
-            text = f"reads a variable of the host as {variable.name}"
-            reason = LevelReason(level=PermissionLevel.READ_ONLY, text=text)
-            yield KeyedReason(key=key, reason=reason)
+            yield variable_reason(key, variable.name)
+
+
+def variable_reason(key: str, name: str) -> KeyedReason:
+    """Return the level of one variable of the host's, by the name that the guest sees."""
+    text = f"reads a variable of the host as {name}"
+    return KeyedReason(key=key, reason=LevelReason(level=PermissionLevel.READ_ONLY, text=text))
 
 
 def execute_reason() -> KeyedReason:

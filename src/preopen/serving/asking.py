@@ -229,13 +229,8 @@ def asked_for(rulings: Iterable[Ruling]) -> tuple[str, ...]:
 
 def subjects_of(tool: Tool, reasons: tuple[str, ...]) -> tuple[str, ...]:
     """Return what a lasting answer is about: this definition, this whole grant, each reason."""
-    about = (tool.name, identity_of(tool), tool.grants_text)
+    about = (tool.name, tool.fingerprint, tool.grants_text)
     return tuple(digest_of(*about, reason) for reason in reasons)
-
-
-def identity_of(tool: Tool) -> str:
-    """Return a hash over all that a tool's author wrote, the binary included."""
-    return digest_of(tool.sha256, repr(tool.manifest))
 
 
 def _touches(tool: Tool, narrowed: Narrowed) -> tuple[str, ...]:

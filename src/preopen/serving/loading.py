@@ -16,11 +16,13 @@ from preopen.policy.decide import Refused, decide
 from preopen.policy.decisions import may_ask
 from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
-from preopen.serving.registry import RefusedTool, Registry, Tool
+from preopen.serving.registry import QuarantinedTool, RefusedTool, Registry, Tool
 from preopen.shipped import MANIFESTS, shipped
 from preopen.tool.binary import read_facts
 from preopen.tool.manifest import Manifest
 from preopen.tool.parsing import load_manifest
+from preopen.trust.fingerprint import Definition, define
+from preopen.trust.lock import Approvals, waiting
 from preopen.wire.frames import Binary
 
 MAX_BINARY = 128 << 20  # the largest guest that we know of, CPython as a component, has 31 MB
@@ -42,8 +44,14 @@ def find_manifests(policy: Policy) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Registry:
-    """Return the tools that this policy offers of these manifests, and the refusals."""
+def load_registry(
+    policy: Policy, approvals: Approvals, found: Iterable[Found] | None = None
+) -> Registry:
+    """Return the tools that this policy offers of these manifests, and why it offers no others.
+
+    What comes with preopen is approved by its release. A tool of anybody else's that the policy
+    would offer is quarantined unless `approvals` hold its very definition.
+    """
     manifests, refused = _read_manifests(find_manifests(policy) if found is None else found)
     dropped = _left_out(manifests, policy.without)
     wanted = [each for each in manifests if each not in dropped]
@@ -51,25 +59,38 @@ def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Regis
     refused += doubles
     keep_out = _folders_of(unique)
     tools: dict[str, Tool] = {}
+    quarantined = []
     for manifest in unique:
         try:
-            tools[manifest.name] = load_tool(manifest, policy, keep_out)
+            tool, definition = _load(manifest, policy, keep_out)
         except PreopenError as error:
             refused.append(RefusedTool(name=manifest.name, file=manifest.file, faults=error.faults))
+            continue
+        why = None if manifest.builtin else waiting(definition, approvals)
+        if why is None:
+            tools[manifest.name] = tool
+        else:
+            held = QuarantinedTool(file=manifest.file, definition=definition, waiting=why)
+            quarantined.append(held)
     return Registry(
         tools=MappingProxyType(dict(sorted(tools.items()))),
         refused=tuple(refused),
+        quarantined=tuple(quarantined),
         left_out=tuple(each.name for each in dropped),
     )
 
 
 def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> Tool:
-    """Return one tool, its binary checked and its grants decided.
+    """Return one tool, its binary checked and its grants decided; whoever asks approves it.
 
     Raises:
         PreopenError: one of its kinds, holding every Refusal.
 
     """
+    return _load(manifest, policy, keep_out)[0]
+
+
+def _load(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> tuple[Tool, Definition]:
     data = read_binary(manifest)
     facts = read_facts(data, manifest.binary_path)
     decision = decide(manifest, facts, policy, keep_out=keep_out)
@@ -83,8 +104,10 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
     )
     read = partial(read_binary, manifest)
     output = manifest.output_schema
-    return Tool(
+    definition = define(manifest, facts)
+    tool = Tool(
         manifest=manifest,
+        fingerprint=definition.fingerprint,
         grants=decision.grants,
         source=BinarySource(
             binary=binary,
@@ -98,6 +121,7 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
         warnings=decision.warnings,
         asks=may_ask(policy.decisions, manifest.name, decision.grants, policy.workspace),
     )
+    return tool, definition
 
 
 def _secrets_of(grants: Grants, policy: Policy) -> dict[str, Secret]:

@@ -1,4 +1,4 @@
-"""The tools that are offered, and those that were refused: immutable; a reload makes a new one."""
+"""The tools that are offered, and those that are not: immutable; a reload makes a new one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from typing import Any
 
 from preopen.capability import Access, Grants
 from preopen.cells.cache import BinarySource
+from preopen.document import listed
 from preopen.egress.rule import Secret
 from preopen.egress.teaching import describe_rule
 from preopen.errors import Fault
@@ -13,6 +14,8 @@ from preopen.level import PermissionLevel
 from preopen.schema import Validator
 from preopen.tool.manifest import Manifest
 from preopen.tool.result import output_schema_on_wire
+from preopen.trust.fingerprint import Definition
+from preopen.trust.lock import Standing, Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +23,12 @@ class Tool:
     """One tool that is offered: what it asked for, what it got, and how its calls are checked.
 
     `asks` says whether a person is asked before some of its calls.
+    `fingerprint` is that of its definition, a sha256 in hexadecimal digits: another manifest,
+    binary or name has another one.
     """
 
     manifest: Manifest
+    fingerprint: str
     grants: Grants
     source: BinarySource
     arguments: Validator
@@ -83,12 +89,57 @@ class RefusedTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedTool:
+    """A tool that could be offered, and that no person approved as it is: new, or changed since."""
+
+    file: str
+    definition: Definition
+    waiting: Waiting
+
+    @property
+    def name(self) -> str:
+        """The name that it would have."""
+        return self.definition.name
+
+    @property
+    def faults(self) -> tuple[Fault]:
+        """Why it is not offered, and the way out: one line."""
+        found = "quarantined: it is new, and nobody approved it"
+        if self.waiting.standing is Standing.CHANGED:
+            keys = listed(dict.fromkeys(change.key for change in self.waiting.changes))
+            found = f"quarantined: it changed since it was approved ({keys})"
+        write = f"look at it with `preopen diff {self.name}`, then `preopen approve {self.name}`"
+        return (Fault(place=self.file, found=found, write=f"{write}, with the flags of this run"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Name → Tool in a stable order (by name), and the refusals in the order of the files."""
+    """Name → Tool in a stable order (by name), and what is not offered in the order of the files.
+
+    A tool is in one of them: offered, refused, quarantined, or left out by the operator.
+    """
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
     refused: tuple[RefusedTool, ...] = ()
+    quarantined: tuple[QuarantinedTool, ...] = ()
     left_out: tuple[str, ...] = ()
+
+    @property
+    def withheld(self) -> tuple[RefusedTool | QuarantinedTool, ...]:
+        """Every tool that is not offered and says why."""
+        return (*self.refused, *self.quarantined)
+
+    def absence_of(self, name: str) -> str:
+        """Return what a client is told that calls a tool which is not offered, in one line.
+
+        Only the name is an author's text: what is quarantined says nothing to a model.
+        """
+        if any(tool.name == name for tool in self.quarantined):
+            return (
+                f"the tool {name!r} is quarantined until a person has looked at it: the operator"
+                f" runs `preopen diff {name}`, then `preopen approve {name}`"
+            )
+        return f"there is no tool {name[:64]!r}; tools/list names those there are"
 
 
 def describe_grants(grants: Grants) -> tuple[str, ...]:

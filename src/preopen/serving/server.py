@@ -56,10 +56,10 @@ def make_server(
     async def call_tool(
         context: _Context, params: wire.CallToolRequestParams
     ) -> wire.CallToolResult | wire.InputRequiredResult:
-        tool = registry().tools.get(params.name)
+        offered = registry()
+        tool = offered.tools.get(params.name)
         if tool is None:
-            message = f"there is no tool {params.name[:64]!r}; tools/list names those there are"
-            raise MCPError(wire.INVALID_PARAMS, message)
+            raise MCPError(wire.INVALID_PARAMS, offered.absence_of(params.name))
         try:
             caller = Caller(ask=consents.ask_through(context, params), client=_client_of(context))
             answer = await invoke(tool, params.arguments or {}, _progress_of(context), caller)

@@ -75,6 +75,7 @@ class Manifest:
     `file` is the manifest's own path; `binary_path` is absolute. `input_schema` is complete
     (`type` and `additionalProperties` filled in), `output_schema` is None without `[output]`.
     `asked_limits` holds only the limits that were written, by manifest key, in the fields' units.
+    `document` is the whole of it as JSON values, as it was written: what an approval is for.
     """
 
     file: str
@@ -92,6 +93,7 @@ class Manifest:
     environment: tuple[EnvAsk, ...] = ()
     limits: Limits = Limits()
     asked_limits: Mapping[str, int]
+    document: Mapping[str, Any]
     builtin: bool = False
 
     @property

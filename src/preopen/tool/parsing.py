@@ -111,6 +111,7 @@ def _manifest(
         environment=tuple(_environment(document)),
         limits=Limits(**{LIMIT_KEYS[key]: number for key, number in limits.items()}),
         asked_limits=limits,
+        document=document,
         builtin=builtin,
     )
 

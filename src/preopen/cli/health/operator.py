@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from preopen.cli.approvals import read_approvals
 from preopen.cli.clients import own_command, serve_arguments
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.cli.health.network import examine_network
 from preopen.cli.starting import name_of, owner_of_cells
-from preopen.errors import PolicyError, found_and_write
+from preopen.errors import PolicyError, PreopenError, found_and_write
 from preopen.level import PermissionLevel
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.settings import FILE_NAME
 from preopen.serving.loading import load_registry
+from preopen.trust.lock import Approvals
 
 SECTION: Final = "policy"
 
@@ -28,11 +30,16 @@ def refused_lines(error: PolicyError) -> Iterator[Line]:
     yield Line(section=SECTION, name="tools", state=State.WARN, found=found)
 
 
-def examine_operator(policy: Policy, flags: Flags, around: Surroundings) -> Iterator[Line]:
+def examine_operator(
+    policy: Policy, flags: Flags, around: Surroundings, *, approve_all: bool
+) -> Iterator[Line]:
     """Yield what this policy comes to."""
     yield _file(flags, around)
     yield _workspace(policy)
-    yield from _tools(policy)
+    try:
+        yield from _tools(policy, read_approvals(around, approve_all=approve_all))
+    except PreopenError as error:
+        yield from lines_of(SECTION, "approvals", error.faults)
     words = own_command() + serve_arguments(flags, policy, around, spawn=False, stdio=False)
     found = f"`preopen serve` prints its entry, which starts: {shlex.join(words)}"
     yield Line(section=SECTION, name="client", state=State.OK, found=found)
@@ -77,9 +84,9 @@ def _workspace(policy: Policy) -> Line:
     return Line(section=SECTION, name="workspace", state=State.OK, found=place)
 
 
-def _tools(policy: Policy) -> Iterator[Line]:
+def _tools(policy: Policy, approvals: Approvals) -> Iterator[Line]:
     began = time.perf_counter()
-    registry = load_registry(policy)
+    registry = load_registry(policy, approvals)
     took_ms = (time.perf_counter() - began) * 1000
     offered = f"{len(registry.tools)} offered, loaded in {took_ms:.0f} ms"
     if not registry.tools:
@@ -101,4 +108,12 @@ def _tools(policy: Policy) -> Iterator[Line]:
             state=State.WARN,
             found=names,
             way_out="`preopen check` says what each is refused for, and what to write",
+        )
+    if registry.quarantined:
+        yield Line(
+            section=SECTION,
+            name="quarantined tools",
+            state=State.WARN,
+            found=", ".join(tool.name for tool in registry.quarantined),
+            way_out="`preopen diff` says what is new or changed, `preopen approve` lets it in",
         )
