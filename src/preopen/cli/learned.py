@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from typing import Final
 
 from preopen.cli.printing import aligned
 from preopen.outcome import JsonValue
-from preopen.serving.learning import Learned
+from preopen.serving.learning import Learned, Trial
 from preopen.serving.registry import Tool
 from preopen.trust.learning import Add, Change, Remove, SetKey
 from preopen.trust.revision import difference
+
+_TRIED: Final = {
+    Trial.SAME: "the same calls gave the same answers under it",
+    Trial.OTHER: "the same calls gave other answers under it; compare before you use it",
+    Trial.NONE: "not tried: the calls change something, or the new manifest asks for more",
+}
 
 
 def learned_lines(tool: Tool, learned: Learned) -> Iterator[str]:
@@ -27,8 +34,9 @@ def learned_lines(tool: Tool, learned: Learned) -> Iterator[str]:
     yield from _section("WHY", aligned(why) if why else ())
     yield from _section("ONLY THE OPERATOR OPENS IT", findings.operator)
     yield from _section("LEVEL", _level(tool, learned) if diff else ())
+    yield from _section("TRIED", (_TRIED[learned.trial],) if diff else ())
     yield from _section("ADVICE, FROM THESE CALLS ALONE", findings.advice)
-    yield from _section("NOTE", findings.notes)
+    yield from _section("NOTE", (*map(_withheld, learned.withheld), *findings.notes))
 
 
 def learned_to_json(tool: Tool, learned: Learned) -> dict[str, JsonValue]:
@@ -58,7 +66,8 @@ def learned_to_json(tool: Tool, learned: Learned) -> dict[str, JsonValue]:
             "derived": tool.level.value,
             "smallest": None if lesson.derived is None else lesson.derived.value,
         },
-        "tried": learned.tried,
+        "trial": learned.trial.value,
+        "withheld": [_change(each) for each in learned.withheld],
         "diff": list(difference(lesson.before, lesson.after, tool.manifest.file)),
         "smallest": lesson.after,
     }
@@ -81,8 +90,13 @@ def _level(tool: Tool, learned: Learned) -> Iterator[str]:
     now = f"declared {tool.manifest.level.value}, derived {tool.level.value}"
     then = "unknown until its folders are opened" if derived is None else derived.value
     yield f"now {now}; then {then}"
-    if learned.tried:
-        yield "tried: the same calls gave the same answers under it"
+
+
+def _withheld(change: Change) -> str:
+    return (
+        f"{change.place}: {change.reason}; left as it is, for relative paths start there, and that"
+        " the program uses none could not be shown"
+    )
 
 
 def _section(heading: str, lines: Iterable[str]) -> Iterator[str]:

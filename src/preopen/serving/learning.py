@@ -3,6 +3,7 @@
 The smaller manifest is tried by the same calls only where those cannot have changed anything.
 """
 
+import enum
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from preopen.serving.registry import Tool
 from preopen.tool.binary import read_facts
 from preopen.tool.parsing import parse_manifest
 from preopen.tool.result import TextBlock
-from preopen.trust.learning import Recorded
+from preopen.trust.learning import Change, Recorded
 from preopen.trust.lesson import Lesson, Session, learn
 
 _SAFE = frozenset({"GET", "HEAD"})  # RFC 9110, 9.2.1: they ask, and change nothing
@@ -31,17 +32,26 @@ _SAFE = frozenset({"GET", "HEAD"})  # RFC 9110, 9.2.1: they ask, and change noth
 Calls = Sequence[Mapping[str, JsonValue]]
 
 
+class Trial(enum.StrEnum):
+    """Whether the same calls were run again under the new manifest, and what came of it."""
+
+    SAME = "same"  # they gave the same answers
+    OTHER = "other"  # some gave another one
+    NONE = "none"  # they were not run: nothing changed, or they may change something, or it opens
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learned:
-    """The calls as they went, with their answers; what came of it; and whether it was tried.
+    """The calls as they went, what came of it, and how the new manifest did.
 
-    `tried` says that the same calls gave the same answers under the new manifest.
+    `withheld` are changes that would make less of the first directory, and that the calls could
+    not be shown to bear: relative paths start there.
     """
 
     lesson: Lesson
     calls: tuple[Recorded, ...]
-    answers: tuple[Answer, ...]
-    tried: bool = False
+    trial: Trial
+    withheld: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +84,20 @@ class Learner:
         )
         smallest = learn(session, _kind_of, moves_first=True)
         careful = learn(session, _kind_of, moves_first=False)
-        tried = smallest.after != careful.after and await self._holds(
-            smallest, tool, calls, recorded, answers
+        trial = await self._try(smallest, tool, recorded, answers)
+        if trial is Trial.SAME or smallest.after == careful.after:
+            return Learned(lesson=smallest, calls=recorded, trial=trial)
+        kept = careful.findings.changes
+        return Learned(
+            lesson=careful,
+            calls=recorded,
+            trial=await self._try(careful, tool, recorded, answers),
+            withheld=tuple(
+                each
+                for each in smallest.findings.changes
+                if each.table == "directory" and each not in kept
+            ),
         )
-        lesson = smallest if tried else careful
-        return Learned(lesson=lesson, calls=recorded, answers=answers, tried=tried)
 
     async def _run(
         self, tool: Tool, calls: Calls
@@ -97,29 +116,26 @@ class Learner:
                 tasks.cancel_scope.cancel()
         return tuple(recorded), tuple(answers), tuple(observer.blind)
 
-    async def _holds(
-        self,
-        lesson: Lesson,
-        tool: Tool,
-        calls: Calls,
-        recorded: Sequence[Recorded],
-        answers: Sequence[Answer],
-    ) -> bool:
-        """Whether the calls answer as before under a manifest that only takes away."""
-        if not lesson.only_takes or any(map(_changes_things, recorded)):
-            return False
+    async def _try(
+        self, lesson: Lesson, tool: Tool, calls: Sequence[Recorded], answers: Sequence[Answer]
+    ) -> Trial:
+        """Run the calls again under a manifest that only takes away, if they change nothing."""
+        if lesson.before == lesson.after or not lesson.only_takes:
+            return Trial.NONE
+        if any(map(_changes_things, calls)):
+            return Trial.NONE
         file = tool.manifest.file
         try:
             manifest = parse_manifest(lesson.after, file, builtin=tool.manifest.builtin)
             # No fence is needed: whatever it may write, the present manifest may write.
             smaller = load_tool(manifest, self.policy, ())
         except PreopenError:
-            return False
-        for arguments, before in zip(calls, answers, strict=True):
-            answer = await self.invoke(smaller, arguments, self.progress)
+            return Trial.OTHER
+        for call, before in zip(calls, answers, strict=True):
+            answer = await self.invoke(smaller, call.arguments, self.progress)
             if answer.reply != before.reply:
-                return False
-        return True
+                return Trial.OTHER
+        return Trial.SAME
 
 
 def _text_of(tool: Tool) -> str:

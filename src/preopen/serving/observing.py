@@ -18,7 +18,7 @@ from preopen.policy.places import is_inside, printable
 from preopen.trust.learning import Act, Use
 
 MAX_FOLDERS: Final = 10_000  # about 10 MB of the kernel's; a checkout with dependencies has fewer
-MAX_USES: Final = 100_000  # different ones of one call
+MAX_USES: Final = 200_000  # of all calls together, each once a call
 
 # inotify(7). Reads of a file are left out: they would be most of what comes, and add nothing to
 # its open. A folder's are asked for, since a cell opens each folder that it mounts.
@@ -37,6 +37,7 @@ class Observer:
     folders: dict[int, str] = field(default_factory=dict)
     blind: list[str] = field(default_factory=list)
     _uses: dict[Use, None] = field(default_factory=dict)
+    _taken: int = 0
 
     async def drain(self) -> None:
         """Read what comes, for ever: the kernel keeps 16 384 events, and a search makes more."""
@@ -48,6 +49,7 @@ class Observer:
         """Return the uses since the last time, each once, in the order of their first."""
         self._read()
         taken, self._uses = tuple(self._uses), {}
+        self._taken += len(taken)
         return taken
 
     def _read(self) -> None:
@@ -60,10 +62,10 @@ class Observer:
                 continue
             path = f"{folder.rstrip('/')}/{event.name}" if event.name else folder
             for use in _uses_of(event.mask, path):
-                if len(self._uses) < MAX_USES:
+                if self._taken + len(self._uses) < MAX_USES:
                     self._uses[use] = None
                 else:
-                    self._say_blind(f"one call opened more than {MAX_USES} files")
+                    self._say_blind(f"the calls opened more than {MAX_USES} files")
 
     def _say_blind(self, why: str) -> None:
         if why not in self.blind:

@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from preopen.capability import Access, Directory, Grants
@@ -63,40 +64,38 @@ class FileLessons:
                 yield from self._of_ask(each, movable=movable)
 
     def _of_ask(self, asked: Asked, *, movable: bool) -> Iterator[Change]:
-        uses = [use for call in self.calls for use in self._uses(call, asked)]
+        by_call = [self._uses(call, asked) for call in self.calls]
+        uses = [use for each in by_call for use in each]
         where = " and ".join(printable(each.host_path) for each in asked.directories)
-        if not uses and not self._is_named(asked):
-            if movable:
-                reason = f"nothing below {where} was opened, and no argument named it"
-                yield Remove(table=_TABLE, index=asked.index, reason=reason)
+        if movable and not uses and not self._is_named(asked):
+            reason = f"nothing below {where} was opened, and no argument named it"
+            yield Remove(table=_TABLE, index=asked.index, reason=reason)
             return
         if asked.ask.access is Access.WRITE and not any(use.writes for use in uses):
             reason = f"nothing below {where} was written"
-            yield self._set(asked, "access", Access.READ.value, reason)
+            yield _set(asked, "access", Access.READ.value, reason)
         if uses and self._is_whole(asked):
-            yield from self._smaller(asked, uses, movable=movable)
+            yield from self._smaller(asked, by_call, movable=movable)
 
-    def _smaller(self, asked: Asked, uses: Sequence[Use], *, movable: bool) -> Iterator[Change]:
-        name = next(filter(lambda each: self._accounts(each, asked), self._free_arguments()), "")
-        if name:
-            reason = f'in every call "{name}" named all that was opened'
-            names = [*asked.ask.narrow_to, name] if asked.ask.narrow_to else name
-            yield self._set(asked, "narrow_to", names, reason)
-            return
+    def _smaller(
+        self, asked: Asked, by_call: Sequence[tuple[Use, ...]], *, movable: bool
+    ) -> Iterator[Change]:
+        for name in self._free_arguments(asked):
+            if all(map(partial(self._accounts, name, asked), self.calls, by_call)):
+                reason = f'in every call "{name}" named all that was opened'
+                names = [*asked.ask.narrow_to, name] if asked.ask.narrow_to else name
+                yield _set(asked, "narrow_to", names, reason)
+                return
         if not movable or asked.ask.host == FOLDERS:
             return
-        directory = asked.directories[0]
-        common = posixpath.commonpath([use.folder for use in uses])
-        rest = below(common, directory.host_path)
+        common = posixpath.commonpath([use.folder for uses in by_call for use in uses])
+        rest = below(common, asked.directories[0].host_path)
         if rest == "." or "${" in rest or not common.isprintable():
             return
         reason = f"all that was opened lies below {common}"
-        yield self._set(asked, "host", join_below(asked.ask.host, rest), reason)
+        yield _set(asked, "host", join_below(asked.ask.host, rest), reason)
         if asked.ask.guest:
-            yield self._set(asked, "guest", join_below(asked.ask.guest, rest), reason)
-
-    def _set(self, asked: Asked, key: str, value: object, reason: str) -> SetKey:
-        return SetKey(table=_TABLE, index=asked.index, key=key, value=value, reason=reason)
+            yield _set(asked, "guest", join_below(asked.ask.guest, rest), reason)
 
     def _uses(self, call: Recorded, asked: Asked) -> tuple[Use, ...]:
         """Return what a call may have opened by this ask."""
@@ -123,21 +122,16 @@ class FileLessons:
         names = asked.ask.narrow_to
         return not all(any(texts_of(call.arguments.get(n)) for n in names) for call in self.calls)
 
-    def _free_arguments(self) -> Iterator[str]:
+    def _free_arguments(self, asked: Asked) -> Iterator[str]:
         """Yield the arguments that could narrow one more ask."""
-        taken = {name for ask in self.manifest.egress for name in (ask.narrow_to,)}
-        for name in text_arguments(self.manifest.input_schema):
-            if name not in taken:
-                yield name
+        taken = {*asked.ask.narrow_to, *(ask.narrow_to for ask in self.manifest.egress)}
+        yield from (
+            name for name in text_arguments(self.manifest.input_schema) if name not in taken
+        )
 
-    def _accounts(self, name: str, asked: Asked) -> bool:
-        """Whether an argument named, in every call, a place that holds all that it opened."""
-        if name in asked.ask.narrow_to:
-            return False
-        return all(self._accounts_for(name, call, asked) for call in self.calls)
-
-    def _accounts_for(self, name: str, call: Recorded, asked: Asked) -> bool:
-        uses, texts = self._uses(call, asked), texts_of(call.arguments.get(name))
+    def _accounts(self, name: str, asked: Asked, call: Recorded, uses: Sequence[Use]) -> bool:
+        """Whether an argument named, in one call, places that hold all that it opened."""
+        texts = texts_of(call.arguments.get(name))
         directories, home = self.grants.directories, self.policy.home
         paths = [host_path(text, directories, home) for text in texts]
         inside = [p for p in paths if any(is_inside(p, d.host_path) for d in asked.directories)]
@@ -146,6 +140,10 @@ class FileLessons:
             return False
         writes = asked.ask.access is Access.WRITE and any(use.writes for use in uses)
         return all(any(_is_reached(use, path, writes=writes) for path in inside) for use in uses)
+
+
+def _set(asked: Asked, key: str, value: object, reason: str) -> SetKey:
+    return SetKey(table=_TABLE, index=asked.index, key=key, value=value, reason=reason)
 
 
 def _is_reached(use: Use, path: str, *, writes: bool) -> bool:

@@ -21,6 +21,10 @@ from preopen.trust.naming import host_path, texts_of
 
 _GUESSES: Final = 8  # of all calls together: a guest writes its error text as it likes
 _TEXT: Final = 64 << 10  # characters of one call's error text that are looked at
+# Ends of which a reply holds what the guest wrote; of the others it holds our own words.
+_GUESTS_TEXT: Final = frozenset(
+    {"Returned", "Exited", "Trapped", "OutOfFuel", "OutputOverflow", "InvalidResult"}
+)
 _PATH: Final = re.compile(r"(?<![\w./~$}-])/[^\s\"'`:;,()\[\]{}<>|]{1,1024}")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -65,7 +69,7 @@ class OutsideLessons:
                 continue
             named = [*self._of_arguments(call)]
             yield from named
-            if call.receipt.outcome != "Denied":  # else the text is ours, about the argument
+            if call.receipt.outcome in _GUESTS_TEXT:
                 seen = {hint.host_path for hint in named}
                 yield from (hint for hint in self._of_text(call) if hint.host_path not in seen)
 
@@ -75,17 +79,20 @@ class OutsideLessons:
             for text in texts_of(value):
                 if known or text.startswith(("/", "~/", "../")):
                     path = host_path(text, self.grants.directories, self.policy.home)
-                    if self._is_outside(path):
+                    if self._is_outside(path, made=known):
                         yield Hint(host_path=path, argument=name)
 
     def _of_text(self, call: Recorded) -> Iterator[Hint]:
         for found in _PATH.findall(call.said[:_TEXT]):
             path = posixpath.normpath(found.rstrip(".!?")) if found.rstrip("/.!?") else ""
-            if self._is_outside(path):
+            if self._is_outside(path, made=False):
                 yield Hint(host_path="/" + path.lstrip("/"), argument="")
 
-    def _is_outside(self, path: str) -> bool:
-        if not path.isprintable() or not self.kind_of(path):
+    def _is_outside(self, path: str, *, made: bool) -> bool:
+        """Whether a path is there, or may have been meant to be made, and no grant holds it."""
+        place = self._place(path)
+        is_there = bool(path) and bool(self.kind_of(path) or (made and self.kind_of(place)))
+        if place == "/" or not path.isprintable() or not is_there:
             return False
         places = [p for d in self.grants.directories for p in (d.host_path, d.guest_path)]
         return not any(is_inside(path, place) for place in places)
@@ -104,7 +111,9 @@ class OutsideLessons:
             return Findings(operator=operator, notes=(note,))
         values: dict[str, Any] = {"host": f"${{{folder.name}}}"}
         if holder is not None:
-            values["host"] = join_below(values["host"], below(self._place(hint), holder.host_path))
+            values["host"] = join_below(
+                values["host"], below(self._place(hint.host_path), holder.host_path)
+            )
         if access is Access.WRITE:
             values["access"] = access.value
         if hint.argument and self._narrows(hint.argument):
@@ -112,16 +121,16 @@ class OutsideLessons:
         change = Add(table="directory", values=values, reason=reason, evidence=Evidence.GUESS)
         return Findings(changes=(change,), operator=operator)
 
-    def _place(self, hint: Hint) -> str:
-        is_folder = self.kind_of(hint.host_path) == "folder"
-        return hint.host_path if is_folder else posixpath.dirname(hint.host_path)
+    def _place(self, path: str) -> str:
+        """Return the folder that would have to be opened for a path."""
+        return path if self.kind_of(path) == "folder" else posixpath.dirname(path)
 
     def _holder(self, hint: Hint) -> NamedFolder | None:
         folders = self.policy.folders
         return next((each for each in folders if is_inside(hint.host_path, each.host_path)), None)
 
     def _folder(self, hint: Hint) -> NamedFolder:
-        place = self._place(hint)
+        place = self._place(hint.host_path)
         taken = {*BUILT_IN_NAMES, *self.policy.variables, *(f.name for f in self.policy.folders)}
         name = base = _NO_NAME.sub("-", posixpath.basename(place)).strip("-")[:60] or "folder"
         number = 2

@@ -8,9 +8,11 @@ from typing import Any, Final, assert_never
 import tomli_w
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Table
 
 from preopen.document import parse_document
 from preopen.errors import ManifestError
+from preopen.outcome import JsonValue
 from preopen.trust.learning import Add, Change, Remove, SetKey
 
 REWRITTEN: Final = "the text was too unusual to be changed in place: comments are left out"
@@ -41,7 +43,7 @@ def _apply(document: Any, changes: Sequence[Change]) -> None:  # noqa: ANN401 - 
         match change:
             case SetKey(index=index):
                 table = document[change.table]
-                (table if index is None else table[index])[change.key] = change.value
+                _set(table if index is None else table[index], change.key, change.value)
             case Add():
                 if change.table in document:
                     document[change.table].append(dict(change.values))
@@ -55,6 +57,16 @@ def _apply(document: Any, changes: Sequence[Change]) -> None:  # noqa: ANN401 - 
         del document[change.table][change.index]
         if not document[change.table]:
             del document[change.table]
+
+
+def _set(table: Any, key: str, value: JsonValue) -> None:  # noqa: ANN401 - as above
+    """Set a key; a new one stands behind the others, before comments that lead to what follows."""
+    trailing = []
+    body = table.value.body if isinstance(table, Table) and key not in table else []
+    while body and body[-1][0] is None:
+        trailing.append(body.pop())
+    table[key] = value
+    body.extend(reversed(trailing))
 
 
 def difference(before: str, after: str, file: str) -> Iterator[str]:
