@@ -86,8 +86,8 @@ def _uses_of(mask: int, path: str) -> Iterator[Use]:
 
 
 @contextmanager
-def observing(folders: Sequence[str]) -> Iterator[Observer]:
-    """Watch these resolved folders and all below them, as they are now.
+def observing(folders: Sequence[str], *, most: int = MAX_FOLDERS) -> Iterator[Observer]:
+    """Watch these resolved folders and all below them, as they are now: at most so many.
 
     A folder that is made later is not watched: that it was made is seen in its own folder.
     """
@@ -98,11 +98,11 @@ def observing(folders: Sequence[str]) -> Iterator[Observer]:
 
     with INotify() as notify:
         observer = Observer(notify=notify)
-        _watch(observer, [*_trees(folders, observer.blind)])
+        _watch(observer, [*_trees(folders, most, observer.blind)])
         yield observer
 
 
-def _trees(folders: Sequence[str], blind: list[str]) -> Iterator[str]:
+def _trees(folders: Sequence[str], most: int, blind: list[str]) -> Iterator[str]:
     """Yield each folder and those below it; links are not followed, as no grant follows one out."""
     tops = [
         each
@@ -114,8 +114,8 @@ def _trees(folders: Sequence[str], blind: list[str]) -> Iterator[str]:
         for folder, below, _ in os.walk(top, onerror=lambda error: blind.append(_unread(error))):
             below.sort()
             count += 1
-            if count > MAX_FOLDERS:
-                blind.append(f"the grants hold more than {MAX_FOLDERS} folders")
+            if count > most:
+                blind.append(f"the grants hold more than {most} folders")
                 return
             yield folder
 
@@ -126,6 +126,8 @@ def _watch(observer: Observer, folders: Sequence[str]) -> None:
         try:
             mask = _WATCHED | _ONLY_FOLDERS | _NO_LINKS
             observer.folders[observer.notify.add_watch(folder, mask)] = folder
+        except FileNotFoundError:
+            continue  # gone since the walk, with all that was in it
         except OSError as error:
             observer.blind.append(_unread(error, folder))
             if error.errno == errno.ENOSPC:  # the user's share of watches: so it goes on

@@ -127,7 +127,7 @@ def _finish(session: Session, findings: Findings, folders: Sequence[NamedFolder]
     file = session.manifest.file
     after, note = revise(session.text, file, findings.changes)
     derived = _derive(session, after, folders)
-    level = _level_change(session.manifest.level, derived)
+    level = _level_change(session.manifest.level, derived, findings.changes)
     if level is not None:
         findings = Findings(changes=(level,)) + findings
         after, note = revise(session.text, file, findings.changes)
@@ -135,18 +135,19 @@ def _finish(session: Session, findings: Findings, folders: Sequence[NamedFolder]
     return Lesson(before=session.text, after=after, findings=findings, derived=derived)
 
 
-def _level_change(declared: PermissionLevel, derived: PermissionLevel | None) -> Change | None:
+def _level_change(
+    declared: PermissionLevel, derived: PermissionLevel | None, changes: Sequence[Change]
+) -> Change | None:
     if derived is None or derived is declared:
         return None
-    verb = "is all that its grants come to" if derived < declared else "is what its grants come to"
-    evidence = Evidence.SEEN if derived < declared else Evidence.GUESS
-    return SetKey(
-        table="tool",
-        key="level",
-        value=derived.value,
-        reason=f"{derived.value} {verb}",
-        evidence=evidence,
-    )
+    verb = "is all that its grants come to"
+    evidence = Evidence.SEEN
+    if derived > declared:
+        verb = "is what its grants would come to"
+        denied = any(change.evidence is Evidence.DENIED for change in changes)
+        evidence = Evidence.DENIED if denied else Evidence.GUESS
+    reason = f"{derived.value} {verb}"
+    return SetKey(table="tool", key="level", value=derived.value, reason=reason, evidence=evidence)
 
 
 def _derive(session: Session, text: str, folders: Sequence[NamedFolder]) -> PermissionLevel | None:

@@ -32,7 +32,7 @@ def revise(text: str, file: str, changes: Sequence[Change]) -> tuple[str, str]:
         revised = tomlkit.dumps(edited)
         if parse_document(revised, file, ManifestError) == wanted:
             return revised, ""
-    except (TOMLKitError, ManifestError, TypeError, ValueError, KeyError, IndexError):
+    except (TOMLKitError, ManifestError, TypeError, ValueError, LookupError, RecursionError):
         pass  # tomlkit's, on a text that tomllib reads otherwise
     return tomli_w.dumps(wanted), REWRITTEN
 
