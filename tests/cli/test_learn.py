@@ -243,7 +243,7 @@ def test_a_host_that_was_denied_becomes_a_rule(workshop: Workshop, web: Web) -> 
 
 def test_rules_become_what_was_asked_for_and_no_more(workshop: Workshop, web: Web) -> None:
     """Issue: exact origin, the methods that were used, unused rules removed."""
-    rest = ASKS + f'[[egress]]\nallow = "http://127.0.0.1:1..65535/"\nmethods = ["*"]\n'
+    rest = ASKS + '[[egress]]\nallow = "http://127.0.0.1:1..65535/"\nmethods = ["*"]\n'
     rest += '[[egress]]\nallow = "https://unused.example"\n'
     workshop.add("asks", "write", rest, COURIER)
     call = ["asks", "verb=get", f"url={web.origin}/page", "--egress-private", web.origin]

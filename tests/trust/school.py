@@ -13,6 +13,7 @@ from preopen.outcome import Denial, Receipt, Request, Usage
 from preopen.policy.decide import Offered, decide
 from preopen.policy.network import NetworkPolicy
 from preopen.policy.policy import NamedFolder, Policy
+from preopen.policy.secrets import FromEnvironment, Secrets
 from preopen.tool.parsing import parse_manifest
 from preopen.trust.learning import Act, Recorded, Use
 from preopen.trust.lesson import Lesson, Session, learn
@@ -60,6 +61,7 @@ class School:
         private: Sequence[str] = (),
         folders: Mapping[str, str] | None = None,
         access: Access = Access.READ,
+        secrets: Sequence[str] = (),
     ) -> Policy:
         """Return the policy that opens these."""
         opened = {"docs": self.docs} if folders is None else folders
@@ -73,6 +75,11 @@ class School:
             network=NetworkPolicy(
                 hosts=tuple(parse_rule(host, methods=("*",)) for host in hosts),
                 private=tuple(parse_rule(h, methods=("*",), private=True) for h in private),
+                secrets=Secrets(
+                    file="/preopen.toml",
+                    sources={name: FromEnvironment(name=name) for name in secrets},
+                    environ=dict.fromkeys(secrets, "long enough"),
+                ),
             ),
             home=str(self.top / "home"),
         )

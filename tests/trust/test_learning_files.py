@@ -1,9 +1,13 @@
 """What calls opened → smaller directories. Every lesson here is parsed as a manifest, too."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from preopen.capability import Access
 from preopen.level import PermissionLevel
+from preopen.trust.learning import Use
 from trust.school import School, call, changes, listed, made, read, written
 
 WORKSPACE = '[[directory]]\nhost = "${workspace}"\n'
@@ -28,9 +32,11 @@ def test_a_grant_in_which_an_argument_names_a_path_stays(school: School) -> None
 
 
 @pytest.mark.parametrize("act", [written, made])
-def test_a_write_grant_by_which_something_changed_stays(school: School, act: object) -> None:
+def test_a_write_grant_by_which_something_changed_stays(
+    school: School, act: Callable[[str], Use]
+) -> None:
     """Issue, withheld: read instead of write only when nothing was written."""
-    use = act(f"{school.workspace}/a.txt")  # type: ignore[operator]  # one of two functions
+    use = act(f"{school.workspace}/a.txt")
 
     assert {} == changes(school.learn(WRITING, call(use, listed(school.workspace))))
 
@@ -131,7 +137,7 @@ def test_of_two_grants_that_show_two_paths_both_stay(school: School) -> None:
     ],
 )
 def test_an_argument_narrows_only_if_it_holds_all_that_was_opened(
-    school: School, arguments: dict[str, object], opened: str, names: str
+    school: School, arguments: dict[str, Any], opened: str, names: str
 ) -> None:
     """Issue: `narrow_to` when every opened file is what an argument names."""
     use = read(f"{school.workspace}/{opened}")
@@ -142,9 +148,13 @@ def test_an_argument_narrows_only_if_it_holds_all_that_was_opened(
 
 def test_an_argument_that_one_call_lacks_narrows_nothing(school: School) -> None:
     """Issue: every opened file, of every call."""
-    calls = [call(read(f"{school.workspace}/src/a.txt"), **a) for a in ({"path": "src/a.txt"}, {})]
+    use = read(f"{school.workspace}/src/a.txt")
+    calls = [call(use, path="src/a.txt"), call(use)]
 
     assert {} == changes(school.learn(WORKSPACE, *calls, moves_first=False))
+    assert {"directory[0].narrow_to": "path"} == changes(
+        school.learn(WORKSPACE, calls[0], moves_first=False)
+    )
 
 
 def test_an_absolute_argument_narrows_by_the_guests_path_or_the_hosts(school: School) -> None:

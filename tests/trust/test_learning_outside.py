@@ -4,6 +4,7 @@ from pathlib import Path
 
 from preopen.capability import Access
 from preopen.level import PermissionLevel
+from preopen.trust.learning import Add
 from trust.school import School, call, changes, listed
 
 NARROWED = '[[directory]]\nhost = "${workspace}"\nnarrow_to = "path"\n'
@@ -78,3 +79,18 @@ def test_a_name_that_means_something_else_is_not_taken(school: School) -> None:
         place.mkdir()
         lesson = school.learn(NARROWED, call(said=f"cannot open {place}"))
         assert (f"start preopen with --folder {name}-2={place}",) == lesson.findings.operator
+
+
+def test_two_folders_of_one_name_get_two(school: School) -> None:
+    """Ours: `${in}` cannot be both; two files of one folder are one ask."""
+    for place in ("docs/in", "beside/in"):
+        Path(school.top, place).mkdir(exist_ok=True)
+    files = [f"{school.top}/docs/in/d.txt", f"{school.top}/docs/in/e.txt"]
+    failed = call(said="no", outcome="Denied", path=files[0])
+    other = call(said=f"no {school.top}/beside/in and {files[1]}", outcome="Exited")
+    Path(files[1]).write_text("e")
+    lesson = school.learn(NARROWED, failed, other, policy=school.policy(folders={}))
+
+    hosts = [each.values for each in lesson.findings.changes if isinstance(each, Add)]
+    assert [{"host": "${in}"}, {"host": "${in-2}"}] == hosts
+    assert 2 == len(lesson.findings.operator)

@@ -6,7 +6,7 @@ that names such a path, or the guest's own error text, is a hint and no more.
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,26 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder that hints lie in; `folder` is the named one that holds it, open or to be opened."""
+
+    host_path: str
+    hints: tuple[Hint, ...]
+    access: Access
+    folder: NamedFolder
+    is_open: bool
+
+    @property
+    def reason(self) -> str:
+        """Who named what."""
+        texts = []
+        for hint in self.hints:
+            whose = f'"{hint.argument}"' if hint.argument else "the tool's error text"
+            texts.append(f"{whose} names {printable(hint.host_path)}")
+        return f"{' and '.join(texts)}, outside of every grant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideLessons:
     """What failed calls say of paths that no grant holds.
 
@@ -51,17 +71,36 @@ class OutsideLessons:
     kind_of: Callable[[str], str]
 
     def findings(self) -> Findings:
-        """Return a directory to ask for, and the folder to open, for each path."""
+        """Return a directory to ask for, and the folder to open, for each place that is named."""
         findings = Findings()
-        for hint in [*dict.fromkeys(self._hints())][:_GUESSES]:
-            findings += self._of_hint(hint)
+        for place in self._places():
+            findings += self._of_place(place)
         return findings
 
     def folders(self) -> tuple[NamedFolder, ...]:
         """Return the folders that the guesses take for opened; nobody opens them by that."""
-        hints = [*dict.fromkeys(self._hints())][:_GUESSES]
-        opened = [self._folder(hint) for hint in hints if self._holder(hint) is None]
-        return tuple({each.name: each for each in opened}.values())
+        return tuple(each.folder for each in self._places() if not each.is_open)
+
+    def _places(self) -> Iterator[Place]:
+        """Yield each folder that would be needed, once, under a name of its own."""
+        by_path: dict[str, list[Hint]] = {}
+        for hint in [*dict.fromkeys(self._hints())][:_GUESSES]:
+            by_path.setdefault(self._place(hint.host_path), []).append(hint)
+        taken = {*BUILT_IN_NAMES, *self.policy.variables, *(f.name for f in self.policy.folders)}
+        for path, hints in by_path.items():
+            holder = next((f for f in self.policy.folders if is_inside(path, f.host_path)), None)
+            access = Access.WRITE if any(map(self._writes, hints)) else Access.READ
+            folder = holder or NamedFolder(
+                name=_free_name(path, taken), host_path=path, access=access
+            )
+            taken.add(folder.name)
+            yield Place(
+                host_path=path,
+                hints=tuple(hints),
+                access=access,
+                folder=folder,
+                is_open=holder is not None,
+            )
 
     def _hints(self) -> Iterator[Hint]:
         for call in self.calls:
@@ -97,27 +136,22 @@ class OutsideLessons:
         places = [p for d in self.grants.directories for p in (d.host_path, d.guest_path)]
         return not any(is_inside(path, place) for place in places)
 
-    def _of_hint(self, hint: Hint) -> Findings:
-        access = self._access(hint)
-        holder = self._holder(hint)
-        folder = holder or self._folder(hint)
+    def _of_place(self, place: Place) -> Findings:
+        folder, access = place.folder, place.access
         operator: tuple[str, ...] = ()
-        if holder is None or (access is Access.WRITE and holder.access is Access.READ):
+        if not place.is_open or (access is Access.WRITE and folder.access is Access.READ):
             operator = (_way_to(folder, access),)
-        whose = f'"{hint.argument}"' if hint.argument else "the tool's error text"
-        reason = f"{whose} names {printable(hint.host_path)}, outside of every grant"
+        reason = place.reason
         if any(ask.host == FOLDERS and ask.access is access for ask in self.manifest.directories):
             note = f"guess: {reason}; {FOLDERS} would hold it, once the operator opens its folder"
             return Findings(operator=operator, notes=(note,))
-        values: dict[str, Any] = {"host": f"${{{folder.name}}}"}
-        if holder is not None:
-            values["host"] = join_below(
-                values["host"], below(self._place(hint.host_path), holder.host_path)
-            )
+        rest = below(place.host_path, folder.host_path)
+        values: dict[str, Any] = {"host": join_below(f"${{{folder.name}}}", rest)}
         if access is Access.WRITE:
             values["access"] = access.value
-        if hint.argument and self._narrows(hint.argument):
-            values["narrow_to"] = hint.argument
+        names = [*dict.fromkeys(hint.argument for hint in place.hints)]
+        if set(names) <= set(self.manifest.path_arguments):
+            values["narrow_to"] = names[0] if len(names) == 1 else names
         change = Add(table="directory", values=values, reason=reason, evidence=Evidence.GUESS)
         return Findings(changes=(change,), operator=operator)
 
@@ -125,26 +159,18 @@ class OutsideLessons:
         """Return the folder that would have to be opened for a path."""
         return path if self.kind_of(path) == "folder" else posixpath.dirname(path)
 
-    def _holder(self, hint: Hint) -> NamedFolder | None:
-        folders = self.policy.folders
-        return next((each for each in folders if is_inside(hint.host_path, each.host_path)), None)
-
-    def _folder(self, hint: Hint) -> NamedFolder:
-        place = self._place(hint.host_path)
-        taken = {*BUILT_IN_NAMES, *self.policy.variables, *(f.name for f in self.policy.folders)}
-        name = base = _NO_NAME.sub("-", posixpath.basename(place)).strip("-")[:60] or "folder"
-        number = 2
-        while name in taken:
-            name, number = f"{base}-{number}", number + 1
-        return NamedFolder(name=name, host_path=place, access=self._access(hint))
-
-    def _narrows(self, argument: str) -> bool:
-        return argument in self.manifest.path_arguments
-
-    def _access(self, hint: Hint) -> Access:
+    def _writes(self, hint: Hint) -> bool:
         asks = [ask for ask in self.manifest.directories if hint.argument in ask.narrow_to]
-        writes = any(ask.access is Access.WRITE for ask in asks)
-        return Access.WRITE if writes else Access.READ
+        return any(ask.access is Access.WRITE for ask in asks)
+
+
+def _free_name(path: str, taken: Collection[str]) -> str:
+    """Return a name for a folder that means nothing else yet."""
+    name = base = _NO_NAME.sub("-", posixpath.basename(path)).strip("-")[:60] or "folder"
+    number = 2
+    while name in taken:
+        name, number = f"{base}-{number}", number + 1
+    return name
 
 
 def _way_to(folder: NamedFolder, access: Access) -> str:
