@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wasmtime
 from anyio.from_thread import start_blocking_portal
 
 from cli.workshop import Workshop
@@ -278,6 +279,60 @@ def test_grep_that_looks_through_the_workspace_keeps_it(workshop: Workshop) -> N
 
     assert {} == values(said)
     assert "listed" in {use["act"] for use in said["calls"][0]["uses"]}
+
+
+def test_calls_that_write_are_run_once(workshop: Workshop) -> None:
+    """Ours: nothing is tried by calls that change something, though less would do."""
+    flags = fixed_reader(workshop, "-")
+    rest = '[run]\nargs = ["append", "a.txt"]\n[[directory]]\nhost = "${workspace}"\n'
+    rest += 'access = "write"\n[[directory]]\nhost = "${docs}"\n'
+    workshop.add("adds", "write", rest)
+    said = learn(workshop, "adds", *flags)
+
+    assert "this is a\n+" == (workshop.workspace / "a.txt").read_text()
+    assert {"directory[1]": None} == values(said)
+    assert "none" == said["trial"]
+
+
+@pytest.mark.parametrize(("verb", "times", "trial"), [("get", 2, "same"), ("post", 1, "none")])
+def test_calls_are_sent_again_only_where_that_is_safe(
+    workshop: Workshop, web: Web, verb: str, times: int, trial: str
+) -> None:
+    """RFC 9110, 9.2.1: GET asks; a POST may be an order, and two are two."""
+    methods = f'methods = ["{verb.upper()}"]\n'
+    rest = ASKS + f'[[egress]]\nallow = "{web.origin}"\n{methods}'
+    rest += f'[[egress]]\nallow = "https://unused.example"\n{methods}'
+    workshop.add("asks", "write", rest, COURIER)
+    words = [f"verb={verb}", f"url={web.origin}/{verb}/again", "--egress-private", web.origin]
+    said = learn(workshop, "asks", *words, *(["more=5"] if verb == "post" else []))
+
+    assert None is values(said)["egress[1]"]
+    assert (times, trial) == (web.targets.count(f"/{verb}/again"), said["trial"])
+
+
+def test_nothing_is_tried_that_would_reach_more_than_before(workshop: Workshop, web: Web) -> None:
+    """Issue: it grants nothing by itself, though the operator has opened the host."""
+    rest = ASKS + '[[egress]]\nallow = "https://unused.example"\n'
+    workshop.add("asks", "read-only", rest, COURIER)
+    words = ["verb=get", f"url={web.origin}/never", "--egress-private", web.origin]
+    said = learn(workshop, "asks", *words)
+
+    assert {"egress[0]", "egress[new]"} == values(said).keys()
+    assert not said["calls"][0]["failed"]
+    assert "none" == said["trial"]
+    assert 0 == web.targets.count("/never")
+
+
+def test_the_servers_own_reading_is_not_taken_for_the_tools(workshop: Workshop) -> None:
+    """Ours: a binary that lies in the workspace is read to be compiled, by preopen."""
+    binary = workshop.workspace / "idle.wasm"
+    text = '(module (memory (export "memory") 1) (func (export "_start")))'
+    binary.write_bytes(bytes(wasmtime.wat2wasm(text)))
+    workshop.add("idle", "read-only", '[[directory]]\nhost = "${workspace}"\n', binary)
+    said = learn(workshop, "idle")
+
+    assert [] == said["calls"][0]["uses"]
+    assert {"directory[0]": None, "tool.level": "none"} == values(said)
 
 
 def test_limits_are_advice_and_no_change(workshop: Workshop) -> None:

@@ -200,3 +200,43 @@ def test_the_declared_level_follows_what_is_left(school: School) -> None:
     assert PermissionLevel.READ_ONLY is lesson.derived
     assert 'level = "read-only"' in lesson.after
     assert lesson.only_takes
+
+
+def test_a_call_that_named_nothing_is_not_said_to_have_named_all(school: School) -> None:
+    """Ours: the reason says "in every call", so it holds for every call."""
+    calls = [call(read(f"{school.workspace}/src/a.txt"), path="src/a.txt"), call()]
+
+    assert {} == changes(school.learn(WORKSPACE, *calls, moves_first=False))
+
+
+def test_a_write_is_never_laid_to_a_grant_to_read(school: School) -> None:
+    """Ours: the guest could not have written by it, so it is idle."""
+    out = '[[directory]]\nhost = "${workspace}/out"\nguest = "/out"\naccess = "write"\n'
+    lesson = school.learn(WORKSPACE + out, call(written(f"{school.workspace}/out/a")))
+
+    assert {"directory[0]": None} == changes(lesson)
+
+
+def test_a_grant_that_each_call_narrows_is_small_already(school: School) -> None:
+    """Ours: what the arguments of these calls name is no bound of what others will."""
+    asks = WORKSPACE + 'narrow_to = "path"\n'
+    lesson = school.learn(asks, call(read(f"{school.workspace}/src/a.txt"), path="src/a.txt"))
+
+    assert {} == changes(lesson)
+
+
+def test_a_part_of_a_named_folder_is_not_written_down(school: School) -> None:
+    """Docs: `${folders}` stands alone; `${folders}/in` is refused."""
+    use = read(f"{school.docs}/in/d.txt")
+
+    assert {} == changes(school.learn(FOLDERS, call(use)))
+    assert {"directory[0].host": "${docs}/in"} == changes(school.learn(DOCS, call(use)))
+
+
+def test_an_argument_that_names_a_url_narrows_no_folder(school: School) -> None:
+    """Ours: a manifest whose argument is both is refused at each call that gives a URL."""
+    asks = '[[egress]]\nallow = "${egress}"\nnarrow_to = "url"\n' + WORKSPACE
+    use = read(f"{school.workspace}/src/a.txt")
+    lesson = school.learn(asks, call(use, url="src/a.txt"), moves_first=False, networked=True)
+
+    assert {} == changes(lesson)

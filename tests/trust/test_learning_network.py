@@ -199,3 +199,52 @@ def test_what_egress_stands_for_is_said(school: School) -> None:
         opened.findings.notes
     )
     assert any("no host at all" in note for note in school.learn(asks, call()).findings.notes)
+
+
+def test_of_two_rules_for_one_host_the_one_with_the_secret_counts(school: School) -> None:
+    """Docs: the gateway adds the credential of the first rule that has one."""
+    login = 'credential = { header = "Authorization", secret = "KEY" }'
+    asks = ask(API, 'methods = ["GET"]') + ask(API, 'methods = ["GET"]', login)
+    policy = school.policy(secrets=["KEY"])
+
+    assert {"egress[0]": None} == changes(
+        school.learn(asks, call(requests=[request(API)]), policy=policy)
+    )
+
+
+def test_a_rule_that_lacked_something_is_not_cut_at_the_same_time(school: School) -> None:
+    """Ours: what was denied would have gone by it; one change says what it needs."""
+    host = "https://a.example.com"
+    seen = [request(host), request(host, "PUT", "denied")]
+    denials = [denial(host, "PUT", host)]
+    lesson = school.learn(ask("https://*.example.com"), call(requests=seen, denials=denials))
+
+    (change,) = [each for each in lesson.findings.changes if each.table == "egress"]
+    assert "egress[0].methods" == change.place
+    assert ["GET", "HEAD", "PUT"] == changes(lesson)["egress[0].methods"]
+
+
+def test_a_rule_by_which_only_a_denied_method_was_asked_for_stays(school: School) -> None:
+    """Ours: it is the rule to which the method is added."""
+    seen, denials = [request(API, "PUT", "denied")], [denial(API, "PUT", API)]
+    lesson = school.learn(ask(API), call(requests=seen, denials=denials))
+
+    assert {"egress[0].methods": ["GET", "HEAD", "PUT"]} == changes(lesson)
+
+
+def test_an_idle_rule_goes_where_a_new_one_comes(school: School) -> None:
+    """Ours: a binary that can send then has a rule, and the idle one is of no use."""
+    seen, denials = [request(API, result="denied")], [denial(API)]
+    lesson = school.learn(ask(DOCS), call(requests=seen, denials=denials), networked=True)
+
+    assert {"egress[0]": None, "egress[new]": {"allow": API, "methods": ["GET"]}} == changes(lesson)
+
+
+def test_a_url_beside_what_was_refused_for_another_reason_is_not_asked_for(school: School) -> None:
+    """Ours: the call was refused for its path, and its URL may be open."""
+    refused = Denial(target="../x", reason="outside")
+    failed = call(said="Denied", outcome="Denied", denials=[refused], url=f"{API}/x")
+    lesson = school.learn(ask(DOCS, 'narrow_to = "url"'), failed)
+
+    assert {} == changes(lesson)
+    assert () == lesson.findings.operator
