@@ -11,7 +11,7 @@ import wasmtime
 from anyio.from_thread import start_blocking_portal
 
 from cli.workshop import Workshop
-from lab import COURIER
+from lab import COURIER, KINDS, PROBES
 from preopen.tool.parsing import parse_manifest
 from web import Web, serving
 
@@ -81,10 +81,13 @@ def test_a_tool_that_uses_all_of_its_grants_has_nothing_to_change(workshop: Work
     assert "---" not in result.stdout
 
 
-def test_a_write_grant_that_nothing_wrote_by_becomes_one_to_read(workshop: Workshop) -> None:
-    """Issue: read instead of write; the level falls with it."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_write_grant_that_nothing_wrote_by_becomes_one_to_read(
+    workshop: Workshop, kind: str
+) -> None:
+    """Issue: read instead of write; the level falls with it. For both kinds of binary."""
     rest = READS + '[[directory]]\nhost = "${workspace}"\naccess = "write"\nnarrow_to = "path"\n'
-    workshop.add("wide", "write", rest)
+    workshop.add("wide", "write", rest, PROBES[kind])
     said = learn(workshop, "wide", "path=a.txt")
 
     assert {"directory[0].access": "read", "tool.level": "read-only"} == values(said)
@@ -292,6 +295,37 @@ def test_calls_that_write_are_run_once(workshop: Workshop) -> None:
     assert "this is a\n+" == (workshop.workspace / "a.txt").read_text()
     assert {"directory[1]": None} == values(said)
     assert "none" == said["trial"]
+
+
+def test_calls_of_which_not_all_was_seen_are_run_once(workshop: Workshop) -> None:
+    """Ours: nothing is made smaller, and that nothing was written cannot be told."""
+    for number in range(10_001):
+        (workshop.workspace / str(number)).mkdir()
+    rest = '[run]\nargs = ["append", "9999/a"]\n[[directory]]\nhost = "${workspace}"\n'
+    rest += 'access = "write"\n[[egress]]\nallow = "https://unused.example"\n'
+    (workshop.workspace / "9999" / "a").write_text("")
+    workshop.add("adds", "write", rest)
+    said = learn(workshop, "adds")
+
+    assert "+" == (workshop.workspace / "9999" / "a").read_text()
+    assert {"egress[0]": None} == values(said)
+    assert "none" == said["trial"]
+    assert any("more than 10000 folders; no directory" in note for note in said["notes"])
+
+
+def test_receipts_without_room_are_no_proof_that_nothing_was_sent(
+    workshop: Workshop, web: Web
+) -> None:
+    """Ours: what a full receipt leaves out may be any request; such calls are run once."""
+    flags = fixed_reader(workshop, "-")
+    rest = ASKS + f'[[egress]]\nallow = "{web.origin}"\n[[directory]]\nhost = "${{docs}}"\n'
+    workshop.add("asks", "read-only", rest + '[[directory]]\nhost = "${workspace}"\n', COURIER)
+    urls = [f"url={web.origin}/many" for _ in range(210)]
+    said = learn(workshop, "asks", "verb=get", *urls, "--egress-private", web.origin, *flags)
+
+    assert "directory[1]" in values(said)
+    assert (210, "none") == (web.targets.count("/many"), said["trial"])
+    assert any("had no room in the receipts" in note for note in said["notes"])
 
 
 @pytest.mark.parametrize(("verb", "times", "trial"), [("get", 2, "same"), ("post", 1, "none")])

@@ -11,10 +11,11 @@ from preopen.serving.registry import Tool
 from preopen.trust.learning import Add, Change, Remove, SetKey
 from preopen.trust.revision import difference
 
+_SHOWN: Final = 300  # characters of what a failed call said
 _TRIED: Final = {
     Trial.SAME: "the same calls gave the same answers under it",
     Trial.OTHER: "the same calls gave other answers under it; compare before you use it",
-    Trial.NONE: "not tried: the calls change something, or the new manifest asks for more",
+    Trial.NONE: "not tried: no grant is less, or some is more, or the calls change something",
 }
 
 
@@ -82,7 +83,7 @@ def _calls(tool: Tool, learned: Learned) -> Iterator[str]:
     )
     for number, call in failed:
         first = next(iter(call.said.splitlines()), call.receipt.outcome)
-        yield f"  call {number}: {first}"
+        yield f"  call {number}: {first[:_SHOWN]}"
 
 
 def _level(tool: Tool, learned: Learned) -> Iterator[str]:

@@ -37,7 +37,7 @@ class Trial(enum.StrEnum):
 
     SAME = "same"  # they gave the same answers
     OTHER = "other"  # some gave another one
-    NONE = "none"  # they were not run: nothing changed, or they may change something, or it opens
+    NONE = "none"  # they were not run: no grant is less, or some is more, or they change something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +84,14 @@ class Learner:
         )
         smallest = learn(session, _kind_of, moves_first=True)
         careful = learn(session, _kind_of, moves_first=False)
-        trial = await self._try(smallest, tool, recorded, answers)
+        trial = await self._try(smallest, tool, session, answers)
         if trial is Trial.SAME or smallest.after == careful.after:
             return Learned(lesson=smallest, calls=recorded, trial=trial)
         kept = careful.findings.changes
         return Learned(
             lesson=careful,
             calls=recorded,
-            trial=await self._try(careful, tool, recorded, answers),
+            trial=await self._try(careful, tool, session, answers),
             withheld=tuple(
                 each
                 for each in smallest.findings.changes
@@ -117,12 +117,14 @@ class Learner:
         return tuple(recorded), tuple(answers), tuple(observer.blind)
 
     async def _try(
-        self, lesson: Lesson, tool: Tool, calls: Sequence[Recorded], answers: Sequence[Answer]
+        self, lesson: Lesson, tool: Tool, session: Session, answers: Sequence[Answer]
     ) -> Trial:
         """Run the calls again under a manifest that only takes away, if they change nothing."""
-        if lesson.before == lesson.after or not lesson.only_takes:
+        grants = [each for each in lesson.findings.changes if each.table != "tool"]
+        if not grants or not lesson.only_takes:
             return Trial.NONE
-        if any(map(_changes_things, calls)):
+        # Where not all was watched, nobody knows that nothing was written.
+        if session.blind or any(map(_changes_things, session.calls)):
             return Trial.NONE
         file = tool.manifest.file
         try:
@@ -131,7 +133,7 @@ class Learner:
             smaller = load_tool(manifest, self.policy, ())
         except PreopenError:
             return Trial.OTHER
-        for call, before in zip(calls, answers, strict=True):
+        for call, before in zip(session.calls, answers, strict=True):
             answer = await self.invoke(smaller, call.arguments, self.progress)
             if answer.reply != before.reply:
                 return Trial.OTHER
@@ -159,8 +161,10 @@ def _recorded(arguments: Mapping[str, JsonValue], answer: Answer, observer: Obse
 
 
 def _changes_things(call: Recorded) -> bool:
+    """Whether a call wrote or sent something; also where its receipt had no room to say so."""
     sent = {request.method for request in call.receipt.requests if request.result != "denied"}
-    return any(use.writes for use in call.uses) or not sent <= _SAFE
+    wrote = any(use.writes for use in call.uses)
+    return wrote or bool(call.receipt.left_out) or not sent <= _SAFE
 
 
 def _kind_of(host_path: str) -> str:
