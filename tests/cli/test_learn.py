@@ -208,7 +208,7 @@ def test_a_path_outside_that_an_argument_names_is_a_guess(workshop: Workshop) ->
     (change,) = said["changes"]
     assert "guess" == change["evidence"]
     assert {"host": "${my-docs}", "narrow_to": "path"} == change["values"]
-    assert [f"start preopen with --folder my-docs={outside}"] == said["operator"]
+    assert [f"start preopen with --folder 'my-docs={outside}'"] == said["operator"]
     adopt(workshop, "peek", said)
     assert answer(workshop, "peek", path)[0] == 3  # the manifest opens nothing by itself
     code, text = answer(workshop, "peek", path, "--folder", f"my-docs={outside}")

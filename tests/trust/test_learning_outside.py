@@ -1,11 +1,15 @@
 """Paths outside of every grant that failed calls name: guesses, few, and marked as such."""
 
+import shlex
 from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from preopen.capability import Access
 from preopen.level import PermissionLevel
 from preopen.trust.learning import Add
-from trust.school import School, call, changes, listed
+from trust.school import School, call, changes, listed, read
 
 NARROWED = '[[directory]]\nhost = "${workspace}"\nnarrow_to = "path"\n'
 WRITING = NARROWED + 'access = "write"\n'
@@ -94,3 +98,36 @@ def test_two_folders_of_one_name_get_two(school: School) -> None:
     hosts = [each.values for each in lesson.findings.changes if isinstance(each, Add)]
     assert [{"host": "${in}"}, {"host": "${in-2}"}] == hosts
     assert 2 == len(lesson.findings.operator)
+
+
+def test_a_line_to_paste_is_quoted(school: School) -> None:
+    """Ours: whoever chooses a folder's name must not choose what a shell runs."""
+    place = school.top / "a $(touch x) 'b"
+    place.mkdir()
+    failed = call(said="no", outcome="Denied", path=str(place))
+    (line,) = school.learn(NARROWED, failed).findings.operator
+    (writing,) = school.learn(WRITING, failed).findings.operator
+
+    assert f"a-touch-x-b={place}" == shlex.split(line)[-1]
+    assert f'"{place}"' in writing
+
+
+@given(st.text(max_size=60), st.text(max_size=20))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_is_answered_by_a_manifest(school: School, said: str, path: str) -> None:
+    """Ours: error texts and arguments are whatever a guest or a model wrote."""
+    for text in (said, f"{school.top}/{said}", f"{school.workspace}/../{said}"):
+        school.learn(WRITING, call(said=f"{text} {text}!", path=path, other=text))
+        school.learn(WRITING, call(said=text or "no", outcome="Denied", path=f"/{path}"))
+
+
+@given(st.lists(st.text(min_size=1, max_size=8), max_size=3), st.text(max_size=8))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_name_of_a_file_is_answered_by_a_manifest(
+    school: School, names: list[str], path: str
+) -> None:
+    """Ours: names on a disk are bytes, and come as Python reads them."""
+    below = "/".join(["src", *(name.replace("/", "-").replace("\0", "-") for name in names)])
+    use = read(f"{school.workspace}/{below}/\udcff")
+
+    assert school.learn(WRITING, call(use, path=path)).only_takes

@@ -92,12 +92,21 @@ def test_the_text_says_what_the_changes_say(text: str, changes: list[Change]) ->
 
 
 def test_a_text_that_cannot_be_changed_in_place_is_written_anew() -> None:
-    """Ours: tables in two places, as TOML allows and tomlkit cannot take apart; that is said."""
-    text = '[[directory]]\nhost = "a"\n[tool]\nlevel = "x"\n[[directory]]\nhost = "b"\n'
-    after, note = revise(text, FILE, [gone(0)])
+    """Ours: an array with comments around its commas, to which tomlkit adds wrongly; it is said."""
+    text = 'directory = [\n{ host = "a" }\n,\n# second\n{ host = "b" }\n# end\n]\n'
+    more = Add(table="directory", values={"host": "c"}, reason="", evidence=Evidence.GUESS)
+    after, note = revise(text, FILE, [more])
 
-    assert note in {"", REWRITTEN}
-    assert {"directory": [{"host": "b"}], "tool": {"level": "x"}} == tomllib.loads(after)
+    assert REWRITTEN == note
+    assert {"directory": [{"host": each} for each in "abc"]} == tomllib.loads(after)
+
+
+def test_a_last_line_without_an_end_is_no_reason_to_write_all_anew() -> None:
+    """Ours: comments are kept in such a text, too."""
+    after, note = revise(TEXT.rstrip("\n"), FILE, [ADD])
+
+    assert "" == note
+    assert after.startswith(TEXT)
 
 
 def test_the_difference_is_a_unified_diff() -> None:

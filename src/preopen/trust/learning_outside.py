@@ -4,8 +4,10 @@ No one sees what a guest would open beyond its grants: there is nothing to open 
 that names such a path, or the guest's own error text, is a hint and no more.
 """
 
+import json
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -174,8 +176,9 @@ def _free_name(path: str, taken: Collection[str]) -> str:
 
 
 def _way_to(folder: NamedFolder, access: Access) -> str:
-    path = printable(folder.host_path)
+    """Return what the operator writes, quoted: a path may be the guest's choice, and is pasted."""
     if access is Access.READ:
-        return f"start preopen with --folder {folder.name}={path}"
-    table = f'{{ path = "{path}", access = "write" }}'
+        return f"start preopen with --folder {shlex.quote(f'{folder.name}={folder.host_path}')}"
+    path = json.dumps(folder.host_path, ensure_ascii=False)
+    table = f'{{ path = {path}, access = "write" }}'
     return f"write {folder.name} = {table} under [folders] in preopen.toml"

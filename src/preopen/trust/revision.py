@@ -27,7 +27,8 @@ def revise(text: str, file: str, changes: Sequence[Change]) -> tuple[str, str]:
     wanted = parse_document(text, file, ManifestError)
     _apply(wanted, deepcopy(changes))
     try:
-        edited = tomlkit.parse(text)
+        # tomlkit puts a new table right behind a last line that has no end.
+        edited = tomlkit.parse(text if text.endswith("\n") else text + "\n")
         _apply(edited, changes)
         revised = tomlkit.dumps(edited)
         if parse_document(revised, file, ManifestError) == wanted:
