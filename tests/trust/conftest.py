@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from trust.calls import Clock
+from trust.school import School
 
 
 @pytest.fixture
@@ -17,3 +18,14 @@ def clock() -> Clock:
 def file(tmp_path: Path) -> Path:
     """Name the file of a state folder that nobody made yet."""
     return tmp_path / "state" / "quotas.sqlite"
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> School:
+    """Make the folders that a School speaks of."""
+    top = tmp_path.resolve()
+    for folder in ("ws/src/deep", "ws/out", "docs/in", "home/notes", "beside"):
+        (top / folder).mkdir(parents=True)
+    for file in ("ws/src/a.txt", "ws/src/deep/b.txt", "docs/in/d.txt", "beside/e.txt"):
+        (top / file).write_text("x")
+    return School(top)

@@ -16,7 +16,7 @@ from preopen.cli.surroundings import TRACEBACK, wants_traceback
 from preopen.errors import PreopenError
 
 VERBS: Final = (
-    *("serve", "list", "call", "check", "explain", "policy"),
+    *("serve", "list", "call", "learn", "check", "explain", "policy"),
     *("decide", "approve", "diff"),
     *("doctor", "selftest"),
 )
