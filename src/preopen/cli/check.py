@@ -50,7 +50,9 @@ class Findings:
 @policy_flags
 @json_flag
 def command(manifests_named: tuple[str, ...], flags: Flags, *, retry: bool, as_json: bool) -> int:
-    """Check manifests (files, or folders of them), their binaries, and the operator's file.
+    """Check manifests (files, or folders of them), their binaries, and `preopen.toml`.
+
+    That is the operator's file, and the workspace's own, which may only narrow it.
 
     Without MANIFEST: all that this policy would serve. Every binary is really compiled, but for
     those that a server failed to compile before: their refusals are remembered.
@@ -81,6 +83,8 @@ def _check(named: tuple[str, ...], flags: Flags, findings: Findings, *, retry: b
     policy = load_policy(flags, around)
     file = Path(around.cwd, flags.policy_file or Path(around.config_dir, FILE_NAME))
     findings.checked += [str(file)] if file.exists() else []
+    findings.checked += [policy.workspace_file] if policy.workspace_file else []
+    findings.warnings += policy.ignored
     found = find_manifests(policy) if not named else tuple(_named(named))
     registry = load_registry(policy, found)
     findings.left_out += registry.left_out

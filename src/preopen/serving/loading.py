@@ -50,8 +50,12 @@ def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Regis
     unique, doubles = _part_doubles(wanted)
     refused += doubles
     keep_out = _folders_of(unique)
+    # Only now: a workspace's file may bar a tool, and frees its name for no other.
+    dropped += [each for each in unique if each.name in policy.barred]
     tools: dict[str, Tool] = {}
     for manifest in unique:
+        if manifest.name in policy.barred:
+            continue
         try:
             tools[manifest.name] = load_tool(manifest, policy, keep_out)
         except PreopenError as error:
