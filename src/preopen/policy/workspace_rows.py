@@ -92,12 +92,12 @@ def narrow_decide(narrowing: Narrowing, table: Mapping[str, Any]) -> None:
         if key != "tools":
             before = _decided(usual, key)
             if Decision(word) < before:
-                found = _lifts_nothing(word, before, usual)
+                found = _lifts_nothing(word, before, usual.place_of(key))
                 narrowing.ignore("decide", key, found=found)
     for name, decision in layer.tools.items():
         named = usual.tools.get(name)
         if named is not None and decision < named:
-            found = _lifts_nothing(decision.value, named, usual)
+            found = _lifts_nothing(decision.value, named, usual.place)
             narrowing.ignore("decide", "tools", name, found=found)
         elif named is None and decision is Decision.ALLOW:
             found = '"allow" lifts nothing that you, or a default, decided of this tool\'s level'
@@ -111,8 +111,8 @@ def _decided(decisions: Decisions, key: str) -> Decision:
     return decisions.levels[PermissionLevel(key)]
 
 
-def _lifts_nothing(word: str, before: Decision, usual: Decisions) -> str:
-    where = printable(usual.place) or "the default"
+def _lifts_nothing(word: str, before: Decision, place: str) -> str:
+    where = printable(place) or "the default"
     return f'"{word}" does not lift the "{before.value}" of {where}'
 
 
