@@ -26,6 +26,7 @@ path = "{binary}"
 sha256 = "{sha256}"
 [run]
 args = ["{{words}}"]
+{run}
 [input]
 required = ["words"]
 properties.words = {{ type = "array", items = {{ type = "string" }} }}
@@ -59,13 +60,20 @@ class Site:
         return {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": cache, **own}
 
     def add(
-        self, name: str, *, kind: str = "module", level: str = "read-only", more: str = WORKSPACE
+        self,
+        name: str,
+        *,
+        kind: str = "module",
+        level: str = "read-only",
+        more: str = WORKSPACE,
+        run: str = "",
     ) -> None:
         """Add a manifest of the probe, or of the courier."""
         binary = COURIER if kind == "courier" else PROBES[kind]
         shutil.copy(binary, self.tools / binary.name)
         sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
-        text = MANIFEST.format(name=name, level=level, binary=binary.name, sha256=sha256, more=more)
+        told = {"name": name, "level": level, "binary": binary.name, "sha256": sha256}
+        text = MANIFEST.format(**told, more=more, run=run)
         (self.tools / f"{name}.toml").write_text(text)
 
     def command(self, verb: str, *words: str) -> list[str]:

@@ -1,6 +1,7 @@
 """An Ask that asks the person at the terminal, for `preopen call`."""
 
 import contextlib
+from functools import partial
 from typing import Final, TextIO
 
 import anyio.to_thread
@@ -25,17 +26,20 @@ async def ask_at_terminal(question: Question) -> Said | Unasked:
     """Ask at the controlling terminal: standard input may hold the arguments, stdout the result."""
     with contextlib.ExitStack() as opened:
         try:
-            terminal = opened.enter_context(open(_TERMINAL, "r+", buffering=1))  # noqa: PTH123, ASYNC230 - a terminal, opened at once
+            # Twice: Python opens nothing for both that cannot seek.
+            reading = opened.enter_context(open(_TERMINAL))  # noqa: PTH123, ASYNC230 - at once
+            writing = opened.enter_context(open(_TERMINAL, "w"))  # noqa: PTH123, ASYNC230 - at once
         except OSError:
             return Unasked(why="there is no terminal to ask at")
-        return await anyio.to_thread.run_sync(_ask, question, terminal, abandon_on_cancel=True)
+        ask = partial(_ask, question, reading, writing)
+        return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
 
 
-def _ask(question: Question, terminal: TextIO) -> Said | Unasked:
-    print(safe(question_text(question)), file=terminal)
+def _ask(question: Question, reading: TextIO, writing: TextIO) -> Said | Unasked:
+    print(safe(question_text(question)), file=writing)
     for _ in range(_TRIES):
-        print("yes (this call), always or no? ", end="", file=terminal, flush=True)
-        line = terminal.readline()
+        print("yes (this call), always or no? ", end="", file=writing, flush=True)
+        line = reading.readline()
         if not line:
             break
         if (said := _KEYS.get(line.strip().lower())) is not None:

@@ -108,7 +108,7 @@ class Judge:
             case Unasked():
                 return self._unasked(tool, question, said)
             case Said(say=Say.NO):
-                reason = f"{tool.name}: the person who was asked said no"
+                reason = "the person who was asked said no"
                 denial = Denial(target=tool.name, reason=reason)
                 return Stopped(
                     denial=denial, decision=Decision.ASK, consent="no", channel=said.channel
@@ -126,8 +126,8 @@ class Judge:
         )
 
     def _unasked(self, tool: Tool, question: Question, said: Unasked) -> Stopped:
-        reason = f"{tool.name} is to be asked about ({question.reasons[0]}), and {said.why}"
-        allow = f"a person can allow it for good with `{self.command(tool.name)}`"
+        reason = f"a person is to be asked ({question.reasons[0]}), and {said.why}"
+        allow = f"the operator, a person, can run `{self.command(tool.name)}`"
         return Stopped(
             denial=Denial(target=tool.name, reason=reason, allow=allow),
             decision=Decision.ASK,
@@ -240,7 +240,7 @@ def _line(text: str) -> str:
 
 
 def _deny(tool: Tool, ruling: Ruling) -> Stopped:
-    reason = f"{tool.name} is denied: {ruling}"
+    reason = f"not allowed: {ruling}"
     allow = f'the operator could write under [decide.tools] in preopen.toml {tool.name} = "ask"'
     return Stopped(
         denial=Denial(target=tool.name, reason=reason, allow=allow), decision=Decision.DENY
