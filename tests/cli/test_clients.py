@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cli.workshop import Workshop
+from cli.workshop import Workshop, ceiling
 from lab import ROOT
 from preopen.cli import serve
 from preopen.cli.clients import client_entries, own_command, serve_arguments
@@ -136,7 +136,7 @@ def test_the_entries_as_json_are_what_each_client_reads(workshop: Workshop) -> N
     assert {"Claude Desktop", "Claude Code", "VS Code", "Cursor"} == set(entries)
     for client, entry in entries.items():
         words = words_of(client, entry["text"])
-        assert words[-4:] == workshop.flags
+        assert words[-6:] == [*workshop.flags, *ceiling(["serve"])]
         if client != "Claude Code":
             assert json.loads(entry["text"]) == entry["entry"]
 
