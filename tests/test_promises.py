@@ -38,6 +38,7 @@ _MATCHES: Final = ("preopen.egress.rules:matches",)
 _OPENED: Final = ("preopen.policy.levels:_is_opened",)
 _PERMITS: Final = ("preopen.cells.permits:Permits._may_start",)
 _RLIMITS: Final = ("preopen.sandbox.rlimits:limits_for",)
+_QUOTA: Final = ("preopen.trust.quotas:judge",)
 _STORE: Final = ("preopen.sandbox.command:limit_store",)
 
 # Key → the functions that enforce it. Where two walls stop an act, the first one stands first.
@@ -168,6 +169,13 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:limits.requests": _CEILING,
     "policy:limits.cells": _PERMITS,
     "policy:cells.*.calls_per_cell": ("preopen.serving.invocation:Invoker._binding",),
+    "policy:quota.*.calls_per_hour": _QUOTA,
+    "policy:quota.*.calls_per_day": _QUOTA,
+    "policy:quota.*.bytes_out_per_hour": _QUOTA,
+    "policy:quota.*.bytes_out_per_day": _QUOTA,
+    "policy:flow[].from": ("preopen.trust.guards:FlowGuards._sources",),
+    "policy:flow[].to": ("preopen.trust.guards:FlowGuards.judge",),
+    "policy:flow[].then": ("preopen.trust.guards:FlowGuards.judge",),
     "policy:wall.require": ("preopen.cells.launch:check_layers",),
 }
 

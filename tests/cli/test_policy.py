@@ -25,3 +25,19 @@ def test_the_plain_table_says_the_same(workshop: Workshop) -> None:
     lines = workshop.run("policy", "--allow", "read-only").stdout.splitlines()
     assert lines[0].split() == ["KEY", "VALUE", "FROM"]
     assert ["max_level", "read-only", "--allow"] in [line.split() for line in lines]
+
+
+def test_quotas_and_flow_rules_are_shown_as_they_count(workshop: Workshop) -> None:
+    """Issue: the effective policy, and where each value came from."""
+    file = workshop.workspace.parent / "preopen.toml"
+    quotas = '[quota.fetch]\ncalls_per_hour = 9\n[quota."*"]\nbytes_out_per_day = 2048\n'
+    file.write_text(f'preopen = 1\n{quotas}[[flow]]\nto = ["network"]\nthen = "ask"\n')
+    rows = workshop.run_json("policy", "--policy", str(file))
+    found = {row["key"]: (row["value"], row["from"]) for row in rows}
+    assert found["quota.fetch.calls_per_hour"] == ("9", str(file))
+    assert found["quota.*.bytes_out_per_day"] == ("2KiB", str(file))
+    rule = "from outside, secrets, environment to network: ask"
+    assert found["flow[0]"] == (rule, str(file))
+    rows = workshop.run_json("policy")
+    found = {row["key"]: (row["value"], row["from"]) for row in rows}
+    assert found["quota"] == found["flow"] == ("none", "default")

@@ -15,11 +15,12 @@ def write(workshop: Workshop, text: str) -> str:
 def test_policy_shows_every_decision_with_the_file_that_makes_it(workshop: Workshop) -> None:
     """Issue: `preopen policy` prints the effective policy and where each value came from."""
     mine = workshop.workspace.parent / "preopen.toml"
-    mine.write_text('preopen = 1\n[decide]\nexecute = "ask"\n')
+    mine.write_text('preopen = 1\n[decide]\nexecute = "ask"\n[[flow]]\nthen = "ask"\n')
     theirs = write(
         workshop,
         'max_level = "write"\n[decide]\nexecute = "deny"\nnone = "allow"\n'
-        '[decide.tools]\npeek = "ask"\n[tools]\nwithout = ["spin"]\n',
+        '[decide.tools]\npeek = "ask"\n[tools]\nwithout = ["spin"]\n'
+        '[[flow]]\nto = ["network"]\nthen = "deny"\n',
     )
     rows = workshop.run_json("policy", "--policy", str(mine), "--without", "hash")
     found = {(row["key"], row["value"], row["from"]) for row in rows}
@@ -29,6 +30,8 @@ def test_policy_shows_every_decision_with_the_file_that_makes_it(workshop: Works
         ("decide.execute", "ask", str(mine)),
         ("decide.execute", "deny", theirs),
         ("decide.tools.peek", "ask", theirs),
+        ("flow[0]", "from outside, secrets, environment to network, outside: ask", str(mine)),
+        ("flow[0]", "from outside, secrets, environment to network: deny", theirs),
         ("tools.without", "hash, spin", f"--without and {theirs}"),
     } <= found
     assert [("decide.none", "allow", "default")] == [

@@ -37,6 +37,13 @@ fuel = 1000000
 cells = 8
 [cells.hash]
 calls_per_cell = 10
+[quota.fetch]
+calls_per_hour = 100
+bytes_out_per_day = "1MiB"
+[quota."*"]
+calls_per_day = 1000
+[[flow]]
+then = "ask"
 [wall]
 require = ["landlock"]
 """
@@ -96,6 +103,32 @@ def secret_row(kind: str) -> Row:
         more=f'[secrets]\nTOKEN = {{ {kind} = "a/b" }}', said="secrets.TOKEN: where a secret lies"
     )
 
+
+def quota_row(key: str, mine: str) -> Row:
+    """Return the row of a quota: `fetch` has one of each kind, and "*" one more."""
+    text = f"[quota.fetch]\n{key} = "
+    return Row(
+        same=f"{text}{mine}" if mine else "",
+        less=f"{text}1",
+        changed={"fetch": {**QUOTA, key: 1}},
+        more=f'{text}"2GiB"' if "bytes" in key and mine else f"{text}1001" if mine else "",
+        said=f"quota.fetch.{key}: " if mine else "",
+    )
+
+
+def flow_row(key: str, value: str) -> Row:
+    """Return the row of a flow rule, which is added to those that are there."""
+    then = 'then = "deny"\n' if key != "then" else ""
+    changed = {"thens": [("mine", "ask"), ("theirs", "deny")]}
+    return Row(less=f"[[flow]]\n{then}{key} = {value}", changed=changed)
+
+
+QUOTA = {
+    "calls_per_hour": 100,
+    "calls_per_day": None,
+    "bytes_out_per_hour": None,
+    "bytes_out_per_day": 1 << 20,
+}
 
 TABLE: dict[str, Row] = {
     "preopen": Row(same=" "),
@@ -201,6 +234,13 @@ TABLE: dict[str, Row] = {
         more="[cells.fetch]\ncalls_per_cell = 2",
         said="cells.fetch.calls_per_cell: 2 is above your 1",
     ),
+    "quota.*.calls_per_hour": quota_row("calls_per_hour", "100"),
+    "quota.*.calls_per_day": quota_row("calls_per_day", ""),
+    "quota.*.bytes_out_per_hour": quota_row("bytes_out_per_hour", ""),
+    "quota.*.bytes_out_per_day": quota_row("bytes_out_per_day", '"1MiB"'),
+    "flow[].from": flow_row("from", '["workspace"]'),
+    "flow[].to": flow_row("to", '["network"]'),
+    "flow[].then": flow_row("then", '"deny"'),
     "wall.require": Row(
         same='[wall]\nrequire = ["landlock"]',
         less='[wall]\nrequire = ["seccomp"]',

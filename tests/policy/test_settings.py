@@ -13,6 +13,7 @@ from preopen.layer import Layer
 from preopen.level import PermissionLevel
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import NamedFolder, Policy
+from preopen.policy.quotas import Quota, QuotaPolicy
 from preopen.policy.settings import load_policy
 
 
@@ -66,6 +67,7 @@ def test_without_a_file_every_default_is_the_tight_one(place: Place) -> None:
     assert policy.max_level is PermissionLevel.EXECUTE
     assert (policy.tool_folders, policy.without, policy.folders) == ((), frozenset(), ())
     assert (policy.variables, policy.environment) == ({}, {})
+    assert (policy.quotas.quotas, policy.flows) == ({}, ())
     assert (policy.ceilings, policy.cells) == (CEILINGS, DEFAULT_CELLS)
     assert policy.own_paths == (
         place.around.config_dir,
@@ -99,6 +101,17 @@ def test_every_key_of_the_file_arrives_with_its_origin(place: Place) -> None:
         cells = 4
         [cells.hash]
         calls_per_cell = 100
+        [quota.fetch]
+        calls_per_hour = 100
+        bytes_out_per_day = "50MiB"
+        [quota."*"]
+        calls_per_day = 1000
+        [[flow]]
+        then = "deny"
+        [[flow]]
+        from = ["workspace", { tool = "read" }]
+        to = ["network"]
+        then = "ask"
         [wall]
         require = ["landlock"]
         """
@@ -120,12 +133,24 @@ def test_every_key_of_the_file_arrives_with_its_origin(place: Place) -> None:
     assert policy.cells == 4
     assert policy.calls_per_cell == {"hash": 100}
     assert policy.required_layers == {Layer.LANDLOCK}
+    assert policy.quotas == QuotaPolicy(
+        file=f"{home}/.state/preopen/quotas.sqlite",
+        quotas={
+            "fetch": Quota(calls_per_hour=100, bytes_out_per_day=50 << 20),
+            "*": Quota(calls_per_day=1000),
+        },
+    )
+    assert [(rule.key, rule.place, rule.then) for rule in policy.flows] == [
+        ("flow[0]", file, "deny"),
+        ("flow[1]", file, "ask"),
+    ]
     assert policy.own_paths[-1] == file
     assert policy.home == home
     assert policy.origins["limits.output"] == "default"
     for key in ("workspace", "max_level", "tools.folders", "tools.without", "folders.docs",
                 "variables.NAME", "environment.names", "limits.memory", "limits.cells",
-                "cells.hash.calls_per_cell", "wall.require"):  # fmt: skip
+                "cells.hash.calls_per_cell", "wall.require", "quota.fetch.calls_per_hour",
+                "quota.*.calls_per_day", "flow[1]"):  # fmt: skip
         assert policy.origins[key] == file
 
 
@@ -268,6 +293,24 @@ def test_bad_flag_is_a_fault_that_names_it(place: Place, flags: Flags, expected:
         ("[limits]\nfuel = 0", "limits.fuel: 0 is out of range; write 1 to "),
         ("[limits]\ncells = 0", "limits.cells: found 0; write at least 1"),
         ("[cells.hash]\ncalls_per_cell = 0", "cells.hash.calls_per_cell: found 0; write at least"),
+        (
+            "[quota.fetch]\ncalls_per_hour = 0",
+            "quota.fetch.calls_per_hour: found 0; write at least",
+        ),
+        ("[quota.fetch]\ncalls = 1", "quota.fetch.calls: unknown key"),
+        ("[quota.fetch]\ncalls_per_hour = true", "quota.fetch.calls_per_hour: found true; write"),
+        ('[quota.fetch]\nbytes_out_per_day = "1MB"', "quota.fetch.bytes_out_per_day: '1MB' is not"),
+        ("[quota.fetch]", "quota.fetch: "),
+        ('[quota."a b"]\ncalls_per_day = 1', 'quota: "a b" is no tool\'s name'),
+        ("[[flow]]", "flow[0].then: missing"),
+        ('[[flow]]\nthen = "allow"', 'flow[0].then: found "allow"; write one of "ask", "deny"'),
+        ('[[flow]]\nthen = "ask"\nfrom = []', "flow[0].from: "),
+        ('[[flow]]\nthen = "ask"\nfrom = ["network"]', "flow[0].from[0]: "),
+        ('[[flow]]\nthen = "ask"\nfrom = [{ tool = "a b" }]', 'flow[0].from: "a b" is no tool'),
+        ('[[flow]]\nthen = "ask"\nfrom = [{ tol = "a" }]', "flow[0].from[0]"),
+        ('[[flow]]\nthen = "ask"\nto = ["workspace"]', "flow[0].to[0]: "),
+        ('[[flow]]\nthen = "ask"\nwhen = "x"', "flow[0].when: unknown key"),
+        ('[flow]\nthen = "ask"', "flow: "),
         ('[wall]\nrequire = ["landlok"]', "wall.require[0]: "),
         ('[wall]\nrequires = ["landlock"]', "wall.requires: unknown key"),
         ('[cells."a b"]\ncalls_per_cell = 1', 'cells: "a b" is no tool\'s name'),

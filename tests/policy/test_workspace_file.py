@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from preopen.level import PermissionLevel
 from preopen.policy.decisions import Decision
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
+from preopen.policy.quotas import Quota
 from preopen.policy.settings import load_policy
 from preopen.policy.workspace_file import ROWS, first_ignored
 from promises.leaves import leaves
@@ -119,6 +120,11 @@ def test_what_it_asks_less_of_is_less(desk: Desk, key: str) -> None:
         "hosts": [f"https://{each.host.text}{each.path}" for each in after.network.hosts],
         "private": [each.host.text for each in after.network.private],
         "records_paths": after.network.records_paths,
+        "fetch": asdict(after.quotas.quotas["fetch"]),
+        "thens": [
+            ({str(desk.mine): "mine", str(desk.theirs): "theirs"}[each.place], each.then)
+            for each in after.flows
+        ],
     }
     if "decided" in row.changed:
         name, decision = row.changed["decided"]
@@ -130,7 +136,7 @@ def test_what_it_asks_less_of_is_less(desk: Desk, key: str) -> None:
     assert bool(row.changed) == (
         plain(before) != plain(after) or all_decided(before) != all_decided(after)
     )
-    if row.changed and "decided" not in row.changed:
+    if row.changed and not {"decided", "thens"} & set(row.changed):  # these name their file
         assert [each for each in after.origins.values() if str(desk.theirs) in each]
 
 
@@ -165,6 +171,28 @@ def test_a_host_is_cut_to_what_both_have_open(desk: Desk) -> None:
     assert [(3000, 3000)] == [each.ports for each in policy.network.private]
     assert all(each.private for each in policy.network.private)
     assert [f'{desk.theirs}: egress.hosts[0]: "https://*" is not within what you opened'] == [
+        line.partition(";")[0] for line in policy.ignored
+    ]
+
+
+def test_quotas_are_the_lower_ones_tool_by_tool(desk: Desk) -> None:
+    """Ours: in each file a tool's own table stands in place of that of every tool."""
+    policy = desk.policy(
+        '[quota."*"]\ncalls_per_hour = 50\ncalls_per_day = 2000\n'
+        "[quota.hash]\nbytes_out_per_hour = 9\n[quota.grep]\ncalls_per_day = 7\n"
+    )
+    quotas = policy.quotas.quotas
+
+    assert {
+        "fetch": Quota(calls_per_hour=50, calls_per_day=2000, bytes_out_per_day=1 << 20),
+        "*": Quota(calls_per_hour=50, calls_per_day=1000),
+        "hash": Quota(calls_per_day=1000, bytes_out_per_hour=9),
+        "grep": Quota(calls_per_day=7),
+    } == quotas
+    assert policy.origins["quota.fetch.calls_per_hour"] == str(desk.theirs)
+    assert policy.origins["quota.fetch.bytes_out_per_day"] == str(desk.mine)
+    assert policy.origins["quota.hash.calls_per_day"] == str(desk.mine)
+    assert [f'{desk.theirs}: quota["*"].calls_per_day: 2000 is above your 1000'] == [
         line.partition(";")[0] for line in policy.ignored
     ]
 
@@ -233,6 +261,9 @@ def test_without_a_workspace_there_is_no_such_file(desk: Desk) -> None:
         ("preopen = 2", 'preopen: found 2; write "preopen = 1"'),
         ('preopen = 1\nmax_levle = "none"', 'max_levle: unknown key; did you mean "max_level"?'),
         ('preopen = 1\n[limits]\nmemory = "1MB"', "limits.memory: '1MB' is not understood"),
+        ('preopen = 1\n[quota."a b"]\ncalls_per_day = 1', 'quota: "a b" is no tool\'s name'),
+        ('preopen = 1\n[quota.a]\nbytes_out_per_day = "1MB"', "quota.a.bytes_out_per_day: "),
+        ('preopen = 1\n[[flow]]\nfrom = [{ tool = "a b" }]\nthen = "ask"', "flow[0].from: "),
         ('preopen = 1\n[egress]\nhosts = ["a.b"]', 'egress.hosts[0]: "a.b" has no scheme'),
         ('preopen = 1\n[egress]\nprivate = ["http://*"]', 'egress.private[0]: "http://*"'),
         ('preopen = 1\n[tools]\nwithout = ["a b"]', 'tools.without: "a b" is no tool\'s name'),

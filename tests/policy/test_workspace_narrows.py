@@ -16,8 +16,10 @@ from preopen.egress.rules import intersect
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
 from preopen.policy.decisions import Decision, read_decisions, rule_folders
+from preopen.policy.flows import FlowRule, read_flows
 from preopen.policy.network import NetworkPolicy, read_network
 from preopen.policy.policy import NamedFolder, Policy
+from preopen.policy.quotas import KEYS, Quota, QuotaPolicy, read_quotas
 from preopen.policy.workspace_file import narrow_policy
 
 DOCUMENT: Final = tomllib.loads(MINE)
@@ -55,6 +57,8 @@ def operators() -> Policy:
         cells=DOCUMENT["limits"]["cells"],
         calls_per_cell={"hash": 10},
         required_layers=frozenset({Layer.LANDLOCK}),
+        quotas=read_quotas(DOCUMENT, "mine", state_dir="/home/.state")[0],
+        flows=read_flows(DOCUMENT, "mine")[0],
         own_paths=("/home/.config/preopen",),
         network=network,
         home="/home",
@@ -131,6 +135,22 @@ def network(before: NetworkPolicy, after: NetworkPolicy) -> bool:
     )
 
 
+def less(before: QuotaPolicy, after: QuotaPolicy) -> bool:
+    """Whether each tool may use at most what it might."""
+    for tool in ("fetch", "hash", "any"):
+        was, now = (each.quotas.get(each.name_for(tool) or "", Quota()) for each in (before, after))
+        for key in KEYS:
+            most, amount = getattr(was, key), getattr(now, key)
+            if most is not None and (amount is None or amount > most):
+                return False
+    return before.file == after.file
+
+
+def more(before: tuple[FlowRule, ...], after: tuple[FlowRule, ...]) -> bool:
+    """Whether every rule stands, and in its order."""
+    return after[: len(before)] == before
+
+
 def anything(_before: object, _after: object) -> bool:
     """Pass a field that opens nothing."""
     return True
@@ -160,6 +180,8 @@ POLICY: Final[dict[str, Holds]] = {
     "required_layers": at_least,
     "own_paths": same,
     "network": network,
+    "quotas": less,
+    "flows": more,
     "home": same,
     "origins": anything,
     "workspace_file": anything,
@@ -211,6 +233,8 @@ def test_no_file_of_a_workspace_widens_any_value(texts: list[str]) -> None:
         ("calls_per_cell", {"fetch": 2}),
         ("required_layers", frozenset()),
         ("network", NetworkPolicy(ca_file="/roots.pem")),
+        ("quotas", QuotaPolicy(file="/home/.state/quotas.sqlite")),
+        ("flows", ()),
         ("barred", None),
     ],
 )

@@ -20,7 +20,7 @@ from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.attending import make_gateway
-from preopen.serving.invocation import Answer, Invoker
+from preopen.serving.invocation import Answer, make_invoker
 from promises.harness import Guest, call, invoke, manifest, offer, said, table
 
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - what is looked for
@@ -72,14 +72,15 @@ def operator(
     environ: Mapping[str, str] | None = None,
     max_level: str = "write",
     egress: Mapping[str, JsonValue] | None = None,
+    more: str = "",
 ) -> Policy:
-    """Return what `preopen.toml` says that opens these."""
+    """Return what `preopen.toml` says that opens these; `more` are tables of the test's own."""
     top = {"preopen": 1, "workspace": str(folder), "max_level": max_level}
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in top.items())
     text += table("egress", private=list(private), hosts=list(hosts), **(egress or {}))
     text += "".join(table(f"secrets.{n}", **where) for n, where in (secrets or {}).items())
     file = folder.parent / "preopen.toml"
-    file.write_text(text)
+    file.write_text(text + more)
     own = {f"{name}_dir": str(folder.parent / ".own" / name) for name in ("config", "state")}
     around = Surroundings(
         cwd=str(folder),
@@ -109,7 +110,7 @@ async def sent_to(address: str, pool: Pool, policy: Policy, text: str) -> Answer
         return (ip_address(address),)
 
     gateway = replace(make_gateway(policy), resolve=resolve)
-    return await invoke(Invoker(pool=pool, policy=policy, gateway=gateway), offer(text, policy))
+    return await invoke(replace(make_invoker(pool, policy), gateway=gateway), offer(text, policy))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from preopen.policy.decisions import Decision
 from preopen.policy.levels import KeyedReason
 from preopen.serving.loading import Found
 from preopen.tool.result import Reply, TextBlock
+from preopen.trust.guards import Allowed
 from promises.faraway import NETWORK
 from promises.patching import Mutant, answers
 
@@ -200,5 +201,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.tool.template:_refuse_option": answers(None),
     "preopen.tool.template:_stdin": _stdin,
     "preopen.tool.template:check_templates": answers(()),
+    "preopen.trust.guards:FlowGuards._sources": answers({}),
+    "preopen.trust.guards:FlowGuards.judge": answers(Allowed()),
+    "preopen.trust.quotas:judge": answers(None),
     **NETWORK,
 }

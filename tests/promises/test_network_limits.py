@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio.lowlevel
@@ -13,7 +13,7 @@ from preopen.egress.gateway import Attendance, Gateway
 from preopen.egress.rule import CallEgress
 from preopen.policy.policy import Policy
 from preopen.serving.attending import make_gateway
-from preopen.serving.invocation import Invoker
+from preopen.serving.invocation import make_invoker
 from promises.harness import invoke, offer, said
 from promises.network import Ask, lines, operator, sent, tool
 from web import Arrived, serving
@@ -127,7 +127,7 @@ async def test_requests_in_flight_are_as_many_as_their_limit(
         policy = operator(tree, private=[web.origin])
         gateways.append(watched(policy))
         text = tool("many", web.origin, "3", asks=[Ask(allow=web.origin)], requests=requests)
-        invoker = Invoker(pool=pool, policy=policy, gateway=gateways[0])
+        invoker = replace(make_invoker(pool, policy), gateway=gateways[0])
         answer = await invoke(invoker, offer(text, policy))
 
     assert arrive == len(web.arrived)

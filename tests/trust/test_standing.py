@@ -56,7 +56,10 @@ def test_always_is_found_by_every_server_and_once_by_none(tmp_path: Path) -> Non
     mine.keep(question("b"), Say.SESSION)
     mine.keep(question("c"), Say.ALWAYS)
 
-    found = {name: (mine.find(question(name)), other.find(question(name))) for name in "abc"}
+    found = {
+        name: (mine.find(question(name).subjects), other.find(question(name).subjects))
+        for name in "abc"
+    }
     assert found == {
         "a": (None, None),
         "b": (Channel.SESSION, None),
@@ -73,11 +76,11 @@ def test_answer_for_one_reason_is_none_for_another(tmp_path: Path) -> None:
     mine = standing(tmp_path)
     mine.keep(question("t", "writes in /a"), Say.ALWAYS)
 
-    assert mine.find(question("t", "writes in /a")) is Channel.ALWAYS
-    assert mine.find(question("t", "writes in /b")) is None
-    assert mine.find(question("t", "writes in /a", "writes in /b")) is None
+    assert mine.find(question("t", "writes in /a").subjects) is Channel.ALWAYS
+    assert mine.find(question("t", "writes in /b").subjects) is None
+    assert mine.find(question("t", "writes in /a", "writes in /b").subjects) is None
     mine.keep(question("t", "writes in /b"), Say.SESSION)
-    assert mine.find(question("t", "writes in /a", "writes in /b")) is Channel.ALWAYS
+    assert mine.find(question("t", "writes in /a", "writes in /b").subjects) is Channel.ALWAYS
 
 
 def test_second_always_takes_the_place_of_the_first(tmp_path: Path) -> None:
@@ -88,7 +91,7 @@ def test_second_always_takes_the_place_of_the_first(tmp_path: Path) -> None:
     mine.keep(replace(before, subjects=(digest_of("changed"),)), Say.ALWAYS)
 
     assert len(read_always(mine.file)) == 1
-    assert mine.find(before) is None
+    assert mine.find(before.subjects) is None
 
 
 def test_what_is_forgotten_is_asked_about_again(tmp_path: Path) -> None:
@@ -99,7 +102,10 @@ def test_what_is_forgotten_is_asked_about_again(tmp_path: Path) -> None:
         mine.keep(question(name), Say.ALWAYS)
 
     assert forget(mine.file, "t") == 1
-    assert (mine.find(question("t")), mine.find(question("u"))) == (None, Channel.ALWAYS)
+    assert (mine.find(question("t").subjects), mine.find(question("u").subjects)) == (
+        None,
+        Channel.ALWAYS,
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_damaged_file_counts_for_nothing_and_is_not_written_over(tmp_path: Path,
     mine.file.chmod(0o600)
 
     with pytest.raises(PolicyError, match=r"is damaged.*rm .*decisions\.toml"):
-        mine.find(question())
+        mine.find(question().subjects)
     with pytest.raises(PolicyError):
         mine.keep(question(), Say.ALWAYS)
     assert mine.file.read_text() == text
@@ -133,7 +139,7 @@ def test_file_that_others_may_write_is_nobodys_word(tmp_path: Path) -> None:
     mine.file.chmod(0o666)
 
     with pytest.raises(PreopenError, match="chmod 600"):
-        mine.find(question())
+        mine.find(question().subjects)
 
 
 def test_link_in_the_files_place_is_not_followed(tmp_path: Path) -> None:
@@ -143,7 +149,7 @@ def test_link_in_the_files_place_is_not_followed(tmp_path: Path) -> None:
     mine.file.symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(PreopenError):
-        mine.find(question())
+        mine.find(question().subjects)
 
 
 def test_three_servers_at_once_lose_no_answer(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
 from preopen.policy.decisions import Decision, describe_decisions
 from preopen.policy.flags import Flags
+from preopen.policy.flows import describe_flows
 from preopen.policy.network import describe_network
 from preopen.policy.policy import Policy
+from preopen.policy.quotas import describe_quotas
 from preopen.policy.settings import load_policy
 from preopen.tool.limits import format_limit
 
@@ -57,6 +59,9 @@ def _rows(policy: Policy) -> Iterator[tuple[str, str, str]]:
                 yield key, value, layer.place
     for key, value in _values(policy):
         yield key, value, policy.origins.get(key, "default")
+    for rules in [[rule] for rule in policy.flows] or [[]]:
+        for key, value in describe_flows(rules):  # each file counts its own from 0
+            yield key, value, rules[0].place if rules else "default"
 
 
 def _values_first(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -84,4 +89,5 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "limits.cells", str(policy.cells)
     for tool, calls in policy.calls_per_cell.items():
         yield f"cells.{tool}.calls_per_cell", str(calls)
+    yield from describe_quotas(policy.quotas)
     yield "wall.require", ", ".join(sorted(policy.required_layers)) or "none"

@@ -22,7 +22,7 @@ from preopen.cli.clients import serve_arguments
 from preopen.cli.interrupts import ending_at_once
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.serving.session import Session
+from preopen.serving.session import Session, open_session
 from preopen.trust.standing import FILE_NAME, Standing
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
@@ -83,7 +83,7 @@ def make_session(flags: Flags, policy: Policy, around: Surroundings) -> Session:
     def command(tool: str) -> str:
         return shlex.join(["preopen", "decide", tool, "always", *words])
 
-    return Session(standing=open_standing(around), command=command)
+    return open_session(policy, open_standing(around), command)
 
 
 def make_cache(around: Surroundings) -> Cache:

@@ -104,6 +104,7 @@ class Attendance:
         self, gateway: Gateway, egress: CallEgress, door: Listener | None, group: TaskGroup
     ) -> None:
         self.port = 0 if door is None else door.port
+        self.bytes_out = 0  # of URLs, fields and bodies; counted also where the record is full
         self._gateway = gateway
         self._egress = egress
         self._caps = gateway.caps
@@ -160,6 +161,8 @@ class Attendance:
         if len(self._tickets) + self._resolving + self._passing >= self._egress.requests:
             return self._refuse(entry, target, "connection-limit-reached", limit="requests")
         self._resolving += 1
+        # From here on, though nothing was sent yet: a name that is looked up carries data, too.
+        self.bytes_out += len(f"{target.origin}{target.path}{target.query}")
         try:
             return await self._approve(entry, target, rules)
         except anyio.get_cancelled_exc_class():
@@ -237,6 +240,7 @@ class Attendance:
 
     def _passed(self, approved: Approved, passage: Passage) -> None:
         self._passing -= 1
+        self.bytes_out += passage.head_bytes + passage.request_bytes
         self._settle(approved.entry, approved.target, passage)
 
     def _settle(self, entry: int, target: Target, passage: Passage) -> None:

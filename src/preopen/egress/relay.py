@@ -34,7 +34,7 @@ class Terms:
 
 @dataclass(slots=True)
 class Passage:
-    """What became of one request, as far as it went.
+    """What became of one request, as far as it went. `head_bytes` are of the guest's fields.
 
     `result` is "" while it goes on, the status once the answer was passed on whole, else words.
     `limit` is the manifest's key that ended it, or "".
@@ -43,6 +43,7 @@ class Passage:
     result: str = ""
     limit: str = ""
     address: str = ""
+    head_bytes: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
 
@@ -119,6 +120,7 @@ class _Exchange:
 
     async def _pass(self, upstream: Upstream, group: TaskGroup) -> None:
         fields = self._request.headers.raw_items()
+        self._passage.head_bytes = headers.size(fields)
         outgoing = headers.outgoing(fields, self._approved.target, self._approved.login)
         body = self._body(group) if headers.has_body(fields) else None
         if body is None:

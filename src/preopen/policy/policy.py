@@ -7,7 +7,9 @@ from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
 from preopen.policy.decisions import Decisions
+from preopen.policy.flows import FlowRule
 from preopen.policy.network import NetworkPolicy
+from preopen.policy.quotas import QuotaPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ class Policy:
     required_layers: frozenset[Layer] = frozenset()
     own_paths: tuple[str, ...] = ()
     network: NetworkPolicy = field(default_factory=NetworkPolicy)
+    quotas: QuotaPolicy = field(default_factory=QuotaPolicy)
+    flows: tuple[FlowRule, ...] = ()
     home: str = "/"
     origins: Mapping[str, str] = field(default_factory=dict)
     workspace_file: str = ""

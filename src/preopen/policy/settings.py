@@ -25,9 +25,11 @@ from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
 from preopen.policy.decisions import Decisions, describe_decisions, read_decisions
 from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.flows import FlowRule, describe_flows, read_flows
 from preopen.policy.names import is_tool_name, read_names
 from preopen.policy.network import NetworkPolicy, read_network
 from preopen.policy.policy import Policy
+from preopen.policy.quotas import QuotaPolicy, describe_quotas, read_quotas
 from preopen.policy.workspace_file import find_beside, narrow_policy, read_beside
 from preopen.schema import Validator, compile_schema
 from preopen.tool.limits import parse_limits
@@ -144,6 +146,8 @@ class _Loader:
             required_layers=self._required_layers(),
             own_paths=self._own_paths(),
             network=self._network(),
+            quotas=self._quotas(),
+            flows=self._flows(),
             home=os.path.realpath(self.around.home),
             origins=self.origins,
         )
@@ -291,6 +295,18 @@ class _Loader:
         )
         self.faults += faults
         return network
+
+    def _quotas(self) -> QuotaPolicy:
+        quotas, faults = read_quotas(self.document, self.file, state_dir=self.around.state_dir)
+        self.faults += faults
+        self.origins |= {key: self.file for key, _ in describe_quotas(quotas) if quotas.quotas}
+        return quotas
+
+    def _flows(self) -> tuple[FlowRule, ...]:
+        rules, faults = read_flows(self.document, self.file)
+        self.faults += faults
+        self.origins |= {key: self.file for key, _ in describe_flows(rules) if rules}
+        return rules
 
     def _own_paths(self) -> tuple[str, ...]:
         folders = [self.around.config_dir, self.around.state_dir, self.around.cache_dir]

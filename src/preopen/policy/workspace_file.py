@@ -12,9 +12,11 @@ from typing import Any, Final, TypeAlias
 from preopen.capability import LIMIT_KEYS
 from preopen.document import printable, read_file
 from preopen.errors import PolicyError
+from preopen.policy import workspace_guards as guards
 from preopen.policy import workspace_rows as rows
 from preopen.policy.decisions import FOLDER_WRITES, Decisions
 from preopen.policy.policy import Policy
+from preopen.policy.quotas import KEYS
 from preopen.policy.workspace_rows import Narrowing
 
 MOST_SAID: Final = 10  # lines at a start; `preopen policy` shows all
@@ -131,5 +133,7 @@ ROWS: Final[Mapping[str, Row]] = {
     **dict.fromkeys((f"limits.{key}" for key in LIMIT_KEYS), ("limits", rows.narrow_limits)),
     "limits.cells": ("limits.cells", rows.narrow_cells),
     "cells.*.calls_per_cell": ("cells", rows.narrow_calls_per_cell),
+    **dict.fromkeys((f"quota.*.{key}" for key in KEYS), ("quota", guards.narrow_quota)),
+    **dict.fromkeys(("flow[].from", "flow[].to", "flow[].then"), ("flow", guards.narrow_flow)),
     "wall.require": ("wall.require", rows.narrow_require),
 }

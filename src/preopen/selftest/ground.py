@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -109,9 +109,10 @@ class Ground:
         return others.get(self.kind, self.camp.guests)
 
     def _invoker(self, policy: Policy, ask: Ask) -> Invoker:
+        invoker = make_invoker(self._pool, policy)
         if ask.network is None:
-            return make_invoker(self._pool, policy)
-        return Invoker(pool=self._pool, policy=policy, gateway=gateway_for(policy, ask.network))
+            return invoker
+        return replace(invoker, gateway=gateway_for(policy, ask.network))
 
     def _made(self, ask: Ask) -> tuple[Policy, Tool, Mapping[str, JsonValue]]:
         policy, binary = self._policy(ask), _binary_of(ask, self.kind)

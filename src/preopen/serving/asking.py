@@ -4,7 +4,7 @@ Pure but for the asking itself, which is a parameter, and `decisions.toml`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,13 +16,22 @@ from preopen.policy.decisions import Decision, Ruling, rule_call
 from preopen.policy.narrow import Narrowed, describe_mounts
 from preopen.policy.policy import Policy
 from preopen.serving.registry import Tool
+from preopen.serving.session import Session
 from preopen.tool.limits import format_limit
 from preopen.trust.consent import Ask, Channel, Question, Said, Say, Unasked, digest_of
-from preopen.trust.standing import Standing
+from preopen.trust.guards import (
+    CallReach,
+    Crossing,
+    Forbidden,
+    Judgement,
+    MustAsk,
+    flow_denial,
+)
 
 _VALUE_SHOWN: Final = 200  # characters of an argument
 _ARGUMENTS_SHOWN: Final = 12
 _LINES_SHOWN: Final = 20
+_PASSING: Final = (Say.ONCE, Say.SESSION, Say.NO)
 _LASTING: Final = (Say.ONCE, Say.SESSION, Say.ALWAYS, Say.NO)
 
 
@@ -34,6 +43,7 @@ class Allowed:
     consent: str = ""
     channel: Channel = Channel.NONE
     notes: tuple[str, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
 
     @property
     def text(self) -> str:
@@ -63,20 +73,17 @@ def consent_text(consent: str, channel: Channel) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """Decides over calls under one policy; without `standing` no answer lasts.
-
-    `command` gives what a person types to allow a tool for good.
-    """
+    """Decides over calls under one policy, in one session."""
 
     policy: Policy
-    standing: Standing | None
-    command: Callable[[str], str]
+    session: Session
 
     async def judge(
         self,
         tool: Tool,
         filled: Mapping[str, JsonValue],
         narrowed: Narrowed,
+        reach: CallReach,
         ask: Ask,
     ) -> Allowed | Stopped:
         """Return whether this call may run; what `ask` raises goes through."""
@@ -87,52 +94,72 @@ class Judge:
         denied = [each for each in rulings if each.decision is Decision.DENY]
         if denied:
             return _deny(tool, denied[0])
+        flow = self.session.flows.judge(reach, said_yes=())
+        if isinstance(flow, Forbidden):
+            return Stopped(denial=flow_denial(flow), decision=Decision.DENY)
         reasons = asked_for(rulings)
-        if not reasons:
+        channel, notes = self._find(tool, reasons)
+        if channel is not None:
+            if not isinstance(flow, MustAsk):
+                return Allowed(decision=Decision.ASK, consent="yes", channel=channel)
+            reasons = ()
+        if not reasons and not isinstance(flow, MustAsk):
             return Allowed()
         shared = policy.calls_per_cell.get(tool.name, 1) > 1
-        question = make_question(tool, filled, narrowed, reasons, shared=shared)
-        return await self._ask(tool, question, ask)
+        question = make_question(tool, filled, narrowed, (reasons, flow), shared=shared)
+        return await self._ask(question, flow, ask, notes)
 
-    async def _ask(self, tool: Tool, question: Question, ask: Ask) -> Allowed | Stopped:
-        notes: list[str] = []
+    def _find(self, tool: Tool, reasons: tuple[str, ...]) -> tuple[Channel | None, tuple[str, ...]]:
+        """Return how these reasons were answered before, if they were, and what is to be said."""
+        if self.session.standing is None or not reasons:
+            return None, ()
         try:
-            before = self.standing.find(question) if self.standing else None
+            return self.session.standing.find(subjects_of(tool, reasons)), ()
         except PreopenError as error:
-            before = None
-            notes.append(str(error))
-        if before is not None:
-            return Allowed(decision=Decision.ASK, consent="yes", channel=before)
+            return None, (str(error),)
+
+    async def _ask(
+        self, question: Question, flow: Judgement, ask: Ask, notes: tuple[str, ...]
+    ) -> Allowed | Stopped:
         said = await ask(question)
         match said:
             case Unasked():
-                return self._unasked(tool, question, said)
+                return self._unasked(question, flow, said)
             case Said(say=Say.NO):
-                reason = "the person who was asked said no"
-                denial = Denial(target=tool.name, reason=reason)
                 return Stopped(
-                    denial=denial, decision=Decision.ASK, consent="no", channel=said.channel
+                    denial=Denial(target=question.tool, reason="the person who was asked said no"),
+                    decision=Decision.ASK,
+                    consent="no",
+                    channel=said.channel,
                 )
-        try:
-            if self.standing is not None:
-                self.standing.keep(question, said.say)
-        except PreopenError as error:
-            notes.append(f'"always" could not be kept, and counts for this call alone: {error}')
+        crossings = flow.crossings if isinstance(flow, MustAsk) else ()
+        if said.say is Say.SESSION:
+            self.session.flows.pardon(crossings)
         return Allowed(
             decision=Decision.ASK,
             consent=said.say.value,
             channel=said.channel,
-            notes=tuple(notes),
+            notes=(*notes, *self._keep(question, said.say)),
+            crossings=crossings,
         )
 
-    def _unasked(self, tool: Tool, question: Question, said: Unasked) -> Stopped:
-        reason = f"a person is to be asked ({question.reasons[0]}), and {said.why}"
-        allow = f"the operator, a person, can run `{self.command(tool.name)}`"
+    def _keep(self, question: Question, say: Say) -> tuple[str, ...]:
+        try:
+            if self.session.standing is not None:
+                self.session.standing.keep(question, say)
+        except PreopenError as error:
+            return (f'"always" could not be kept, and counts for this call alone: {error}',)
+        return ()
+
+    def _unasked(self, question: Question, flow: Judgement, said: Unasked) -> Stopped:
+        if question.subjects or not isinstance(flow, MustAsk):
+            reason = f"a person is to be asked ({question.reasons[0]}), and {said.why}"
+            allow = f"the operator, a person, can run `{self.session.command(question.tool)}`"
+            denial = Denial(target=question.tool, reason=reason, allow=allow)
+        else:
+            denial = flow_denial(flow)
         return Stopped(
-            denial=Denial(target=tool.name, reason=reason, allow=allow),
-            decision=Decision.ASK,
-            consent="no answer",
-            channel=said.channel,
+            denial=denial, decision=Decision.ASK, consent="no answer", channel=said.channel
         )
 
 
@@ -140,12 +167,17 @@ def make_question(
     tool: Tool,
     filled: Mapping[str, JsonValue],
     narrowed: Narrowed,
-    reasons: tuple[str, ...],
+    asked: tuple[tuple[str, ...], Judgement],
     *,
     shared: bool,
-    offers: tuple[Say, ...] = _LASTING,
 ) -> Question:
-    """Return what a person is to read of one call; `shared`: its cell has the whole grant."""
+    """Return what a person is to read of one call; `shared`: its cell has the whole grant.
+
+    `asked` are the reasons of the operator's decisions, and what the flow rules say. A flow is
+    pardoned for a session at most: what ran before it is forgotten with the session, too.
+    """
+    reasons, flow = asked
+    crossings = tuple(map(str, flow.crossings)) if isinstance(flow, MustAsk) else ()
     granted = tool.grants_text
     subjects = subjects_of(tool, reasons)
     touches = granted if shared else _touches(tool, narrowed)
@@ -154,7 +186,7 @@ def make_question(
         tool=tool.name,
         title=_line(tool.title),
         level=tool.level,
-        reasons=reasons,
+        reasons=(*reasons, *map(_line, crossings)),
         touches=_lines(touches) or ("nothing but compute on its arguments",),
         limits=tuple(
             f"{key} {format_limit(key, number)}"
@@ -165,9 +197,9 @@ def make_question(
         ),
         arguments=_arguments(filled),
         granted=granted,
-        offers=offers,
+        offers=_PASSING if crossings else _LASTING,
         subjects=subjects,
-        digest=digest_of(subjects, dict(filled), touches),
+        digest=digest_of(subjects, crossings, dict(filled), touches),
     )
 
 

@@ -30,12 +30,14 @@ def make_gateway(policy: Policy) -> Gateway:
 class NetworkRecord:
     """What a call asked of its network, for the receipt: empty until it has been attended.
 
-    `left_out` counts the requests and denials beyond what a receipt holds.
+    `left_out` counts the requests and denials beyond what a receipt holds; `bytes_out` is what all
+    requests carried out, those among them.
     """
 
     requests: tuple[Request, ...] = ()
     denials: tuple[Denial, ...] = ()
     left_out: int = 0
+    bytes_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def attend_with(
             if attendance is not None:
                 record.requests = tuple(attendance.requests)
                 record.denials = tuple(attendance.denials)
+                record.bytes_out = attendance.bytes_out
                 record.left_out = attendance.more_requests + attendance.more_denials
 
     return attend

@@ -6,7 +6,7 @@ No protocol here, and no process: the pool is a parameter, and so is whoever hea
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import anyio
@@ -38,13 +38,15 @@ from preopen.schema import fill_defaults
 from preopen.serving.asking import Allowed, Judge, Stopped
 from preopen.serving.attending import NetworkRecord, attend_with, call_egress, make_gateway
 from preopen.serving.registry import Tool
-from preopen.serving.session import Session
+from preopen.serving.session import Session, open_session
 from preopen.tool.failure import explain_failure
 from preopen.tool.manifest import Manifest
 from preopen.tool.network_failure import explain_network
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
 from preopen.trust.consent import Caller
+from preopen.trust.guards import Forbidden, MustAsk, flow_denial, reach_of
+from preopen.trust.quotas import Count
 
 SLOW_COMPILE_SECONDS = 5  # design §8: a call that waits longer than that for a compile says so
 
@@ -61,14 +63,28 @@ class Answer:
     receipt: Receipt
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call that is valid and narrowed: its arguments as they came, and as the guest is told."""
+
+    tool: Tool
+    filled: Mapping[str, JsonValue]
+    narrowed: Narrowed
+    rendered: Rendered
+    progress: Progress
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoker:
-    """Invokes tools in the cells of one pool, under one policy."""
+    """Invokes tools in the cells of one pool, under one policy.
+
+    `quotas` are those of the policy; `flows` is what this session remembers, under its rules.
+    """
 
     pool: Pool
     policy: Policy
     gateway: Gateway
-    session: Session = field(default_factory=Session)
+    session: Session
 
     async def __call__(
         self,
@@ -89,25 +105,36 @@ class Invoker:
         if isinstance(narrowed, Denial):
             return _finish(tool, Denied(denial=narrowed))
         with narrowed:
-            judge = Judge(
-                policy=self.policy, standing=self.session.standing, command=self.session.command
-            )
-            verdict = await judge.judge(tool, filled, narrowed, caller.ask)
-            if isinstance(verdict, Stopped):
-                return _finish(tool, Denied(denial=verdict.denial), consent=verdict.text)
-            return await self._call(tool, narrowed, verdict, progress)
+            rendered = render(tool.manifest.run, narrowed.arguments)
+            if isinstance(rendered, Denial):
+                return _finish(tool, Denied(denial=rendered))
+            return await self._decide(_Call(tool, filled, narrowed, rendered, progress), caller)
 
-    async def _call(
-        self, tool: Tool, narrowed: Narrowed, allowed: Allowed, progress: Progress
-    ) -> Answer:
-        rendered = render(tool.manifest.run, narrowed.arguments)
-        if isinstance(rendered, Denial):
-            return _finish(tool, Denied(denial=rendered))
+    async def _decide(self, call: _Call, caller: Caller) -> Answer:
+        """Run a call where files, a person, quotas and flows let it."""
+        tool, session = call.tool, self.session
+        reach = reach_of(tool.name, call.narrowed, tool.grants, self.policy)
+        judge = Judge(policy=self.policy, session=session)
+        verdict = await judge.judge(tool, call.filled, call.narrowed, reach, caller.ask)
+        if isinstance(verdict, Stopped):
+            return _finish(tool, Denied(denial=verdict.denial), consent=verdict.text)
+        async with session.quotas.counting(tool.name) as count:
+            if isinstance(count, Denial):
+                return _finish(tool, Denied(denial=count), consent=verdict.text)
+            # Again, and noted at once: another call may have become a source while this was asked.
+            entered = session.flows.enter(reach, said_yes=verdict.crossings)
+            if isinstance(entered, MustAsk | Forbidden):
+                count.began = False
+                return _finish(tool, Denied(denial=flow_denial(entered)), consent=verdict.text)
+            return await self._run(call, verdict, count)
+
+    async def _run(self, call: _Call, allowed: Allowed, count: Count) -> Answer:
+        tool, narrowed, rendered = call.tool, call.narrowed, call.rendered
         network = NetworkRecord()
         job = self._job(tool, narrowed, rendered, network)
         try:
             if not self.pool.knows(tool.source):
-                await self._prepare(tool, progress)
+                await self._prepare(tool, call.progress)
             run = await self.pool.run(job)
         except BinaryError as error:
             run = Run(outcome=Uncompilable(reason=str(error)))
@@ -115,6 +142,9 @@ class Invoker:
             run = Run(outcome=CellLost(reason=str(error), may_pass=False))
         except LaunchError as error:
             run = Run(outcome=CellLost(reason=str(error), may_pass=error.may_pass))
+        finally:
+            count.bytes_out = network.bytes_out
+        count.began = run.cell != "none"
         notes = (*allowed.notes, *differences(narrowed.replaceable))
         return _finish(
             tool,
@@ -189,7 +219,10 @@ def make_invoker(pool: Pool, policy: Policy, session: Session | None = None) -> 
     Without a session no answer of a person lasts.
     """
     return Invoker(
-        pool=pool, policy=policy, gateway=make_gateway(policy), session=session or Session()
+        pool=pool,
+        policy=policy,
+        gateway=make_gateway(policy),
+        session=session or open_session(policy),
     )
 
 

@@ -6,7 +6,7 @@ the tool's definition, its grants and the reasons for asking are the same.
 
 import datetime as dt
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -44,19 +44,19 @@ class Standing:
     now: Callable[[], dt.datetime]
     _session: set[str] = field(default_factory=set)
 
-    def find(self, question: Question) -> Channel | None:
-        """Return how this question was answered before with a lasting yes, None where it was not.
+    def find(self, subjects: Iterable[str]) -> Channel | None:
+        """Return how these were answered before with a lasting yes, None where one was not.
 
         Raises:
             PolicyError: `decisions.toml` is damaged: nothing in it counts.
             PlatformError: it cannot be read, or others may write it.
 
         """
-        subjects = set(question.subjects) - self._session
-        if not subjects:
+        left = set(subjects) - self._session
+        if not left:
             return Channel.SESSION
         always = {subject for each in read_always(self.file) for subject in each.subjects}
-        return None if subjects - always else Channel.ALWAYS
+        return None if left - always else Channel.ALWAYS
 
     def keep(self, question: Question, say: Say) -> None:
         """Keep an answer as long as it says.

@@ -1,0 +1,177 @@
+"""What tools used, by the minute, in one file that servers of one user share. The door to SQLite.
+
+Knows no quota and reads no clock. Whoever counts does it in one transaction, so that what two
+servers decide at once is decided one after the other.
+"""
+
+import os
+import secrets
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from preopen.errors import Fault, PlatformError
+from preopen.own import STATE, own_folder, usable
+
+DAY: Final = 24 * 60  # minutes; what is older is forgotten
+BUSY_SECONDS: Final = 5.0  # a transaction takes a few ms; 5 s is a disk that hangs
+_LAYOUT: Final = 1
+_TABLES: Final = (
+    "CREATE TABLE clock (latest INTEGER NOT NULL CHECK (typeof(latest) = 'integer'))",
+    "INSERT INTO clock VALUES (0)",
+    """CREATE TABLE used (
+        tool TEXT NOT NULL,
+        minute INTEGER NOT NULL,
+        calls INTEGER NOT NULL DEFAULT 0 CHECK (typeof(calls) = 'integer' AND calls >= 0),
+        bytes_out INTEGER NOT NULL DEFAULT 0
+            CHECK (typeof(bytes_out) = 'integer' AND bytes_out >= 0),
+        PRIMARY KEY (tool, minute)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX used_minute ON used (minute)",
+    f"PRAGMA user_version = {_LAYOUT}",
+)
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# Of the disk, or of the rights to it. A journal that cannot be made is among them.
+_DISK: Final = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What one tool used in one minute, which is counted from the epoch; sizes in bytes."""
+
+    minute: int
+    calls: int
+    bytes_out: int
+
+
+class Book:
+    """The file within one transaction. Made by `open_book`."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def minute(self, clock: int) -> int:
+        """Return the minute that counts: the clock's, or the latest that any server saw.
+
+        A clock that is set back would make what was used look as if it were still to come.
+        """
+        (latest,) = self._database.execute("SELECT coalesce(max(latest), 0) FROM clock").fetchone()
+        minute = max(clock, int(latest))
+        self._database.execute("UPDATE clock SET latest = ?", (minute,))
+        self._database.execute("DELETE FROM used WHERE minute < ?", (minute - DAY,))
+        return minute
+
+    def used(self, tool: str) -> tuple[Used, ...]:
+        """Return what a tool used in the last day, oldest first."""
+        rows = self._database.execute(
+            "SELECT minute, cast(calls AS INTEGER), cast(bytes_out AS INTEGER) FROM used"
+            " WHERE tool = ? ORDER BY minute",
+            (tool,),
+        )
+        return tuple(Used(minute=m, calls=c, bytes_out=b) for m, c, b in rows)
+
+    def add(self, tool: str, minute: int, *, calls: int = 0, bytes_out: int = 0) -> None:
+        """Add to what a tool used in a minute; `calls` below zero takes them back."""
+        self._database.execute(
+            "INSERT INTO used (tool, minute) VALUES (?, ?) ON CONFLICT DO NOTHING", (tool, minute)
+        )
+        self._database.execute(
+            "UPDATE used SET calls = max(0, calls + ?), bytes_out = bytes_out + ?"
+            " WHERE tool = ? AND minute = ?",
+            (calls, bytes_out, tool, minute),
+        )
+
+
+@contextmanager
+def open_book(file: Path) -> Iterator[Book]:
+    """Open the file for one transaction, which stands whole or not at all. Blocks up to 5 s.
+
+    Raises:
+        PlatformError: folder or file is not ours alone, other servers kept it busy, or it cannot be
+            read or written.
+
+    """
+    own_folder(file.parent, STATE)
+    try:
+        with usable(file.parent, STATE):
+            _make_or_check(file)
+        # A connection for each transaction: whoever removes the file starts anew at once.
+        with closing(
+            sqlite3.connect(
+                f"{file.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+            )
+        ) as database:
+            # Writing from its first statement on: nobody decides by what another is changing.
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                _lay_out(database, file)
+                yield Book(database)
+                database.execute("COMMIT")
+            finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise PlatformError(_fault(file, error)) from error
+
+
+def _make_or_check(file: Path) -> None:
+    """Make the file with mode 0600, or check that it is ours alone."""
+    # By its name: to open and close the file would end this process's locks on it (SQLite's "How
+    # To Corrupt An SQLite Database File", 2.2). Nobody else may enter the folder.
+    try:
+        about = file.lstat()
+    except FileNotFoundError:
+        beside = file.with_name(f".{secrets.token_hex(8)}.part")
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            os.link(beside, file)  # never over the file of a server that was quicker
+        except FileExistsError:
+            pass
+        finally:
+            beside.unlink()
+        about = file.lstat()
+    mode = stat.S_IMODE(about.st_mode)
+    if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or mode & 0o077:
+        found = f"it is no file of ours alone (user {about.st_uid}, mode {mode:04o})"
+        raise PlatformError(Fault(place=str(file), found=found, write=_anew(file)))
+
+
+def _lay_out(database: sqlite3.Connection, file: Path) -> None:
+    (layout,) = database.execute("PRAGMA user_version").fetchone()
+    if layout == 0:
+        for statement in _TABLES:
+            database.execute(statement)
+    elif layout != _LAYOUT:
+        found = f"it has layout {layout}, and this preopen writes layout {_LAYOUT}"
+        raise PlatformError(Fault(place=str(file), found=found, write=_anew(file)))
+
+
+def _fault(file: Path, error: sqlite3.Error) -> Fault:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary one of an extended code
+    if code in _BUSY:
+        found, write = f"other servers kept it busy for {BUSY_SECONDS:.0f} s", "call again"
+    elif code in _DISK:
+        found = f"cannot be read or written: {error}"
+        write = f"make room, or set {STATE} to a folder that you may write"
+    elif code in _DAMAGED:
+        found, write = f"it is damaged: {error}", _anew(file)
+    else:
+        found, write = f"it does not hold what it should: {error}", _anew(file)
+    return Fault(place=str(file), found=found, write=write)
+
+
+def _anew(file: Path) -> str:
+    return f"remove it (rm {file}); counting then begins at zero"

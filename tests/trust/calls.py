@@ -1,0 +1,41 @@
+"""Calls that count, by a clock that a test sets, for the tests of this room."""
+
+from pathlib import Path
+
+from preopen.outcome import Denial
+from preopen.policy.quotas import Quota, QuotaPolicy
+from preopen.trust.quotas import Quotas
+
+NOW = 30_000_000  # minutes since the epoch: a day in 2027
+
+
+class Clock:
+    """A clock that a test sets, in minutes."""
+
+    def __init__(self) -> None:
+        self.minute = NOW
+
+    def __call__(self) -> float:
+        """Return the last tenth of a second of the minute."""
+        return self.minute * 60.0 + 59.9
+
+
+def quotas(file: Path, clock: Clock, **tools: Quota) -> Quotas:
+    named = {("*" if name == "every" else name): quota for name, quota in tools.items()}
+    return Quotas(policy=QuotaPolicy(file=str(file), quotas=named), clock=clock)
+
+
+async def call(quotas: Quotas, tool: str, *, sent: int = 0, began: bool = True) -> Denial | None:
+    """Make one call that sends so many bytes; return the Denial of one that may not begin."""
+    async with quotas.counting(tool) as count:
+        if isinstance(count, Denial):
+            return count
+        count.bytes_out, count.began = sent, began
+    return None
+
+
+async def denied(quotas: Quotas, tool: str) -> Denial:
+    """Return what a call that may not begin is told."""
+    denial = await call(quotas, tool)
+    assert denial is not None
+    return denial
