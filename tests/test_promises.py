@@ -30,6 +30,7 @@ _ARGS: Final = (
 )
 _BINARY: Final = ("preopen.serving.loading:read_binary",)
 _CEILING: Final = ("preopen.policy.ceilings:limit",)
+_DECIDED: Final = ("preopen.policy.decisions:_rule_tool",)
 _EXPORT: Final = ("preopen.tool.parsing:_check_run", "preopen.policy.decide:_check_interface")
 _GIVE: Final = ("preopen.policy.decide:_give",)
 _LEVEL: Final = ("preopen.policy.levels:check_level",)
@@ -123,6 +124,13 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:preopen": ("preopen.policy.settings:_document",),
     "policy:workspace": (*_OPENED, "preopen.policy.settings:_Loader._workspace"),
     "policy:max_level": _LEVEL,
+    "policy:decide.none": _DECIDED,
+    "policy:decide.read-only": _DECIDED,
+    "policy:decide.write": _DECIDED,
+    "policy:decide.write-in-folders": ("preopen.policy.decisions:rule_folders",),
+    "policy:decide.execute": _DECIDED,
+    "policy:decide.dangerous": _DECIDED,
+    "policy:decide.tools": _DECIDED,
     "policy:tools.folders": ("preopen.serving.loading:find_manifests",),
     "policy:tools.without": ("preopen.serving.loading:load_registry",),
     "policy:folders": ("preopen.policy.variables:expand",),

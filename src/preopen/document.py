@@ -39,8 +39,10 @@ _BLANKS: Final = frozenset(
 _HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
-def read_file(host_path: str, error: type[PreopenError]) -> bytes:
-    """Return the bytes of a regular file of at most 256 KiB.
+def read_file(host_path: str, error: type[PreopenError], *, flags: int = 0) -> bytes:
+    """Return the bytes of a regular file, at most 256 KiB and one byte more, which is too much.
+
+    `flags` stand beside those of the open: `os.O_NOFOLLOW` where no link may lead elsewhere.
 
     Raises:
         PreopenError: of the kind `error`, when it cannot be read, is no regular file, or is larger.
@@ -48,7 +50,8 @@ def read_file(host_path: str, error: type[PreopenError]) -> bytes:
     """
     try:
         # Without O_NONBLOCK the open of a named pipe would wait for a writer.
-        descriptor = os.open(host_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        always = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        descriptor = os.open(host_path, always | flags)
         try:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 with os.fdopen(descriptor, "rb", closefd=False) as file:

@@ -14,6 +14,7 @@ from preopen.capability import EnvVar, LevelReason, Source
 from preopen.cells import start as starting
 from preopen.errors import Fault
 from preopen.level import PermissionLevel
+from preopen.policy.decisions import Decision
 from preopen.policy.levels import KeyedReason
 from preopen.serving.loading import Found
 from preopen.tool.result import Reply, TextBlock
@@ -74,6 +75,17 @@ def _narrow(original: Callable[..., Any], _key: str) -> object:
 def _execute_reason(_original: object, _key: str) -> object:
     reason = LevelReason(level=PermissionLevel.NONE, text="runs code, and nobody minds")
     return lambda: KeyedReason(key="run.executes", reason=reason)
+
+
+def _rule_tool(original: Callable[..., Any], _key: str) -> object:
+    def rule_tool(*arguments: Any) -> Any:
+        return replace(original(*arguments), decision=Decision.ALLOW)
+
+    return rule_tool
+
+
+def _rule_folders(original: Callable[..., Any], _key: str) -> object:
+    return lambda layers, name, grants, _folders: original(layers, name, grants, ())
 
 
 def _give(_original: object, _key: str) -> object:
@@ -165,6 +177,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.policy.decide:_check_interface": answers(()),
     "preopen.policy.decide:_closed_folder": answers(None),
     "preopen.policy.decide:_give": _give,
+    "preopen.policy.decisions:_rule_tool": _rule_tool,
+    "preopen.policy.decisions:rule_folders": _rule_folders,
     "preopen.policy.fences:check_fence": answers(None),
     "preopen.policy.levels:_is_opened": answers(True),
     "preopen.policy.levels:check_level": answers(()),

@@ -184,7 +184,8 @@ DOCS_TO_WRITE = table("[directory]", host="${docs}", access="write")
 def with_docs(top: Path, access: str) -> Policy:
     """Return the policy that opens `docs` with this access."""
     path = json.dumps(str(top / "docs"))
-    return read(top, f'[folders]\ndocs = {{ path = {path}, access = "{access}" }}\n')
+    folder = f'[folders]\ndocs = {{ path = {path}, access = "{access}" }}\n'
+    return read(top, folder + table("decide", **{"write-in-folders": "allow"}))
 
 
 @keeps("policy:folders.*.access", "granted")

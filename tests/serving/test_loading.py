@@ -13,10 +13,13 @@ from preopen.trust.lock import AllOfThisRun, Lock
 from served import make_site
 
 
-def registry_of(top: Path, *, without: frozenset[str] = frozenset()) -> Registry:
+def registry_of(
+    top: Path, *, without: frozenset[str] = frozenset(), barred: frozenset[str] = frozenset()
+) -> Registry:
     """Return what a site's tools and the built-in ones come to."""
     work = str(top / "my wörk space")
-    policy = Policy(workspace=work, tool_folders=(str(top / "tools"),), without=without)
+    folders = (str(top / "tools"),)
+    policy = Policy(workspace=work, tool_folders=folders, without=without, barred=barred)
     return load_registry(policy, AllOfThisRun(), find_manifests(policy))
 
 
@@ -73,6 +76,24 @@ def test_without_frees_the_name_of_a_builtin(tmp_path: Path) -> None:
 
     assert not registry.tools["read"].manifest.builtin
     assert registry.refused == ()
+
+
+def test_a_workspace_that_bars_a_builtin_frees_its_name_for_nobody(tmp_path: Path) -> None:
+    """Ours: a workspace's file only narrows; a tool in a built-in's place would be one more."""
+    make_site(tmp_path).add("read")
+    registry = registry_of(tmp_path, barred=frozenset({"read"}))
+
+    assert "read" not in registry.tools
+    assert "--without read" in reasons(registry)["read"]
+    assert ("read",) == registry.left_out
+
+
+def test_a_workspace_bars_a_tool_of_the_users(tmp_path: Path) -> None:
+    """Issue: a workspace's own file may narrow what the user's allows."""
+    make_site(tmp_path).add("mine")
+
+    assert "mine" not in registry_of(tmp_path, barred=frozenset({"mine"})).tools
+    assert "read" in registry_of(tmp_path, barred=frozenset({"mine"})).tools
 
 
 def test_without_drops_a_tool_of_the_users(tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def command(
     approve_all: bool,
     as_json: bool,
 ) -> int:
-    """Check manifests (files, or folders of them), their binaries, and the operator's file.
+    """Check manifests (files, or folders of them), their binaries, and `preopen.toml`.
+
+    That is the operator's file, and the workspace's own, which may only narrow it.
 
     Without MANIFEST: all that this policy would serve. Every binary is really compiled, but for
     those that a server failed to compile before: their refusals are remembered.
@@ -96,6 +98,8 @@ def _check(
     policy = load_policy(flags, around)
     file = Path(around.cwd, flags.policy_file or Path(around.config_dir, FILE_NAME))
     findings.checked += [str(file)] if file.exists() else []
+    findings.checked += [policy.workspace_file] if policy.workspace_file else []
+    findings.warnings += policy.ignored
     found = find_manifests(policy) if not named else tuple(_named(named))
     registry = load_registry(policy, AllOfThisRun(), found)
     approvals = read_approvals(around, approve_all=approve_all)

@@ -6,6 +6,7 @@ import click
 
 from preopen.capability import LIMIT_KEYS, Access, Source
 from preopen.cli.approvals import read_approvals
+from preopen.cli.deciding import at_a_call, rulings_of
 from preopen.cli.finding import find_tool
 from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import aligned, fault_to_json, say, say_json
@@ -57,6 +58,7 @@ def explain_tool(tool: Tool, policy: Policy) -> Iterator[str]:
     yield from _section("MAY", tool.grants_text or ("nothing but compute on its arguments",))
     yield from _section("NARROWED BY EACH CALL", _narrowing(tool))
     yield from _section("CANNOT", _cannot(tool))
+    yield from _section("WHAT HAPPENS AT A CALL", at_a_call(tool, policy))
     yield from _section("LIMITS OF ONE CALL", aligned(_limits(tool)))
     yield from _section("RUNS IN", (_cell(tool, policy),))
     yield from _section("FROM", aligned(_origin(tool)))
@@ -77,6 +79,15 @@ def explanation_to_json(tool: Tool, policy: Policy) -> dict[str, JsonValue]:
         "grants": list(tool.grants_text),
         "narrowed": list(_narrowing(tool)),
         "cannot": list(_cannot(tool)),
+        "decisions": [
+            {
+                "decision": each.decision.value,
+                "why": each.why,
+                "key": each.key,
+                "from": each.place or "default",
+            }
+            for each in rulings_of(tool, policy)
+        ],
         "limits": [
             {"key": key, "value": value, "from": source} for key, value, source in _limits(tool)
         ],

@@ -8,7 +8,7 @@ from preopen.capability import LIMIT_KEYS
 from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
-from preopen.policy.decisions import describe_decisions
+from preopen.policy.decisions import Decision, describe_decisions
 from preopen.policy.flags import Flags
 from preopen.policy.flows import describe_flows
 from preopen.policy.network import describe_network
@@ -30,29 +30,49 @@ from preopen.tool.limits import format_limit
 @policy_flags
 @json_flag
 def command(flags: Flags, *, as_json: bool) -> None:
-    """Show the effective policy, and where each value came from: default, file or flag."""
+    """Show the effective policy, and where each value came from: default, file or flag.
+
+    What the workspace's own preopen.toml tries beyond narrowing does not count, and is listed.
+    """
     policy = load_policy(flags, read_surroundings())
     rows = list(_rows(policy))
     if as_json:
+        rows += [("ignored", line, policy.workspace_file) for line in policy.ignored]
         say_json([{"key": key, "value": value, "from": origin} for key, value, origin in rows])
         return
     say_table(("KEY", "VALUE", "FROM"), rows)
     if policy.workspace_problem:
         say(f"\n{policy.workspace_problem}")
+    if policy.ignored:
+        say("\nDoes not count:")
+    for line in policy.ignored:
+        say(f"  {line}")
 
 
 def _rows(policy: Policy) -> Iterator[tuple[str, str, str]]:
+    """Yield each key of `preopen.toml`, dotted, its value as written there, and who said so."""
+    for key, value in _values_first(policy):
+        yield key, value, policy.origins.get(key, "default")
+    for layer in policy.decisions[1:]:  # what they do not name they allow
+        for key, value in describe_decisions(layer):
+            if value != Decision.ALLOW.value:
+                yield key, value, layer.place
     for key, value in _values(policy):
         yield key, value, policy.origins.get(key, "default")
+    for rules in [[rule] for rule in policy.flows] or [[]]:
+        for key, value in describe_flows(rules):  # each file counts its own from 0
+            yield key, value, rules[0].place if rules else "default"
 
 
-def _values(policy: Policy) -> Iterator[tuple[str, str]]:
-    """Yield each key of `preopen.toml`, dotted, and its value as it is written there."""
+def _values_first(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "workspace", policy.workspace or "none"
     yield "max_level", policy.max_level.value
     yield from describe_decisions(policy.decisions[0])
+
+
+def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     yield "tools.folders", ", ".join(policy.tool_folders) or "none"
-    yield "tools.without", ", ".join(sorted(policy.without)) or "none"
+    yield "tools.without", ", ".join(sorted(policy.without | policy.barred)) or "none"
     for folder in policy.folders:
         yield f"folders.{folder.name}", f"{folder.host_path} ({folder.access.value})"
     for name, value in policy.variables.items():
@@ -70,5 +90,4 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     for tool, calls in policy.calls_per_cell.items():
         yield f"cells.{tool}.calls_per_cell", str(calls)
     yield from describe_quotas(policy.quotas)
-    yield from describe_flows(policy.flows)
     yield "wall.require", ", ".join(sorted(policy.required_layers)) or "none"

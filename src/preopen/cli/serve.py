@@ -44,6 +44,7 @@ from preopen.errors import PreopenError
 from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
+from preopen.policy.workspace_file import first_ignored
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
 
@@ -167,6 +168,8 @@ def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn:
     warn("; ".join(parts))
     if policy.workspace_problem:
         warn(f"preopen: {policy.workspace_problem}")
+    for line in first_ignored(policy):
+        warn(f"preopen: {line}")
     for tool in registry.refused:
         for fault in tool.faults:
             warn(f"preopen: {tool.name} is refused: {fault}")

@@ -43,7 +43,8 @@ class Decisions:
     """What one file decides: for each level, for writing in a named folder, for single tools.
 
     What is said of a tool counts for it alone, before all that is said of its level. `place` is the
-    file, "" where nobody wrote one.
+    file, "" where nobody wrote one; `written` are the keys that it holds, beside tools: what is
+    said under the others is the default.
     """
 
     levels: Mapping[PermissionLevel, Decision] = field(
@@ -52,6 +53,11 @@ class Decisions:
     folder_writes: Decision = Decision.ASK
     tools: Mapping[str, Decision] = field(default_factory=dict)
     place: str = ""
+    written: frozenset[str] = frozenset()
+
+    def place_of(self, key: str) -> str:
+        """Return the file that says what is decided under a key of `[decide]`, "" if none does."""
+        return self.place if key in self.written else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,7 @@ def _read(document: Mapping[str, Any], place: str, usual: Decisions) -> Decision
         folder_writes=Decision(table.get(FOLDER_WRITES, usual.folder_writes.value)),
         tools={name: Decision(word) for name, word in table.get("tools", {}).items()},
         place=place,
+        written=frozenset(table) - {"tools"},
     )
 
 
@@ -114,10 +121,12 @@ def rule_tool(layers: Iterable[Decisions], name: str, level: PermissionLevel) ->
 def _rule_tool(decisions: Decisions, name: str, level: PermissionLevel) -> Ruling:
     if name in decisions.tools:
         decision, key, why = decisions.tools[name], f"decide.tools.{name}", "it is named there"
+        place = decisions.place
     else:
         decision = decisions.levels.get(level, Decision.DENY)  # forbidden has no row
         key, why = f"decide.{level.value}", f"its level is {level.value}"
-    return Ruling(decision=decision, key=key, why=why, place=decisions.place)
+        place = decisions.place_of(level.value)
+    return Ruling(decision=decision, key=key, why=why, place=place)
 
 
 def rule_call(
@@ -150,7 +159,7 @@ def rule_folders(
             decision=decisions.folder_writes,
             key=f"decide.{FOLDER_WRITES}",
             why=f"it writes in {printable(folder)}, outside of the workspace",
-            place=decisions.place,
+            place=decisions.place_of(FOLDER_WRITES),
         )
         for folder in folders
         for decisions in layers

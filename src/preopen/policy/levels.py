@@ -91,7 +91,10 @@ def check_level(
         yield Fault(place=place, key=key, found=found, write=f'write level = "{derived.value}"')
     ruling = rule_tool(policy.decisions, manifest.name, derived)
     if ruling.decision is Decision.DENY and manifest.level is not PermissionLevel.FORBIDDEN:
-        write = f'to be asked at each call, write under [decide.tools] {manifest.name} = "ask"'
+        where = f" of {ruling.place}" if ruling.place else ""
+        write = (
+            f'to be asked at each call, write under [decide.tools]{where} {manifest.name} = "ask"'
+        )
         yield Fault(place=place, key=key, found=f"not offered: {ruling}", write=write)
     if derived > policy.max_level:
         ceiling = f"--allow {policy.max_level.value} ({policy.origins.get('max_level', 'default')})"

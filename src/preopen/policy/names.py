@@ -1,4 +1,4 @@
-"""What `${NAME}` stands for: named folders and variables, of `preopen.toml` and of flags."""
+"""Names in `preopen.toml` and flags: what `${NAME}` stands for, how a tool may be called."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +14,15 @@ from preopen.policy.policy import NamedFolder
 BUILT_IN_NAMES: Final = frozenset({"workspace", "folders", "egress"})  # what preopen itself expands
 
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 # Where a folder really lies, or None with a fault kept: of path, place and key ("" for a flag).
 Locate: TypeAlias = Callable[[str, str, str], str | None]
+
+
+def is_tool_name(name: str) -> bool:
+    """Whether a tool may be called so: 1 to 64 letters, digits, `-` and `_`."""
+    return _TOOL_NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

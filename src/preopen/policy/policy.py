@@ -34,6 +34,10 @@ class Policy:
     `ceilings` are limits by manifest key, in the fields' units of `Limits`. No cell runs anything
     on a machine that lacks one of `required_layers`. `origins` says for each key of `preopen.toml`,
     dotted, where its value came from: "default", "--flag" or a file's path.
+
+    `workspace_file` is the workspace's own `preopen.toml`, "" where none counts; `barred` are names
+    under which it lets no tool be offered, and `ignored` what it tried beyond narrowing, a sentence
+    each.
     """
 
     workspace: str | None
@@ -56,3 +60,6 @@ class Policy:
     flows: tuple[FlowRule, ...] = ()
     home: str = "/"
     origins: Mapping[str, str] = field(default_factory=dict)
+    workspace_file: str = ""
+    barred: frozenset[str] = frozenset()
+    ignored: tuple[str, ...] = ()

@@ -26,25 +26,27 @@ from preopen.level import PermissionLevel
 from preopen.policy.decisions import Decisions, describe_decisions, read_decisions
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.flows import FlowRule, describe_flows, read_flows
-from preopen.policy.names import read_names
+from preopen.policy.names import is_tool_name, read_names
 from preopen.policy.network import NetworkPolicy, read_network
 from preopen.policy.policy import Policy
 from preopen.policy.quotas import QuotaPolicy, describe_quotas, read_quotas
+from preopen.policy.workspace_file import find_beside, narrow_policy, read_beside
 from preopen.schema import Validator, compile_schema
 from preopen.tool.limits import parse_limits
 
 FORMAT: Final = 1
 FILE_NAME: Final = "preopen.toml"
 _LEVELS: Final = tuple(level.value for level in PermissionLevel if level.value != "forbidden")
-_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def load_policy(flags: Flags, around: Surroundings) -> Policy:
-    """Return what the operator allows: the file's word, and the flags' over it.
+    """Return what the operator allows, narrowed by the workspace's own file where there is one.
+
+    That is the word of the operator's file, and the flags' over it.
 
     Raises:
-        PolicyError: the file cannot be read or is not valid, a folder does not exist, or a flag
+        PolicyError: a file cannot be read or is not valid, a folder does not exist, or a flag
             says what cannot be; with every fault that was found.
 
     """
@@ -54,7 +56,23 @@ def load_policy(flags: Flags, around: Surroundings) -> Policy:
     policy = loader.policy()
     if loader.faults:
         raise PolicyError(*loader.faults)
-    return policy
+    return _narrowed(policy, file, around)
+
+
+def _narrowed(policy: Policy, file: str | None, around: Surroundings) -> Policy:
+    """Return what the workspace's own file, which may be a stranger's, leaves of the policy."""
+    usual, workspace = f"{around.config_dir}/{FILE_NAME}", policy.workspace
+    if workspace is None:
+        return policy
+    beside = find_beside(f"{workspace}/{FILE_NAME}", {file or usual, usual})
+    if not beside:
+        return policy
+    document = _check(read_beside(beside), printable(beside))
+
+    def locate(path: str) -> str:
+        return os.path.realpath(_absolute(path, workspace, around.home))
+
+    return narrow_policy(policy, document, beside, users_file=file or usual, locate=locate)
 
 
 def _policy_file(flags: Flags, around: Surroundings) -> str | None:
@@ -65,7 +83,12 @@ def _policy_file(flags: Flags, around: Surroundings) -> str | None:
 
 
 def _document(file: str) -> dict[str, Any]:
-    document = parse_document(read_file(file, PolicyError), file, PolicyError)
+    return _check(read_file(file, PolicyError), file)
+
+
+def _check(text: bytes, file: str) -> dict[str, Any]:
+    """Return the document of a `preopen.toml`, whoever wrote it; every key is the schema's."""
+    document = parse_document(text, file, PolicyError)
     if document.get("preopen") != FORMAT or document["preopen"] is True:
         found = f"found {shown(document['preopen'])}" if "preopen" in document else "missing"
         write = f'write "preopen = {FORMAT}", the format that this preopen reads'
@@ -191,7 +214,7 @@ class _Loader:
         for key, _ in describe_decisions(decisions):
             self._origin(key)
         for name in decisions.tools:
-            if not _TOOL_NAME.fullmatch(name):
+            if not is_tool_name(name):
                 found = f"{shown(name)} is no tool's name"
                 self._fault(self.file, "decide.tools", found, "write one such as hash")
         return decisions
@@ -211,7 +234,7 @@ class _Loader:
             *((name, self.file, "tools.without") for name in written),
             *((name, "--without", "") for name in self.flags.without),
         ]:
-            if not _TOOL_NAME.fullmatch(name):
+            if not is_tool_name(name):
                 self._fault(
                     place, key, f"{shown(name)} is no tool's name", "write one such as hash"
                 )
@@ -243,7 +266,7 @@ class _Loader:
         calls: dict[str, int] = {}
         for name, table in self.document.get("cells", {}).items():
             self._origin(f"cells.{name}.calls_per_cell")
-            if not _TOOL_NAME.fullmatch(name):
+            if not is_tool_name(name):
                 found = f"{shown(name)} is no tool's name"
                 self._fault(self.file, "cells", found, "write one such as [cells.hash]")
             calls[name] = table["calls_per_cell"]

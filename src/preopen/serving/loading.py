@@ -58,9 +58,13 @@ def load_registry(
     unique, doubles = _part_doubles(wanted)
     refused += doubles
     keep_out = _folders_of(unique)
+    # Only now: a workspace's file may bar a tool, and frees its name for no other.
+    dropped += [each for each in unique if each.name in policy.barred]
     tools: dict[str, Tool] = {}
     quarantined = []
     for manifest in unique:
+        if manifest.name in policy.barred:
+            continue
         try:
             tool, definition = _load(manifest, policy, keep_out)
         except PreopenError as error:
