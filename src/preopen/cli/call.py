@@ -3,18 +3,20 @@
 import base64
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import anyio
 import click
 
+from preopen import __version__
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.finding import find_tool
 from preopen.cli.health.walls import check_required
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
-from preopen.cli.starting import Launcher, make_cache, open_cells, start_launcher
+from preopen.cli.starting import Launcher, make_cache, open_cells, open_recorder, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags, Surroundings
@@ -22,6 +24,7 @@ from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import load_registry
+from preopen.serving.recording import Caller, ask
 from preopen.serving.registry import RefusedTool, Tool
 from preopen.tool.result import Block, MediaBlock, Reply, ResourceBlock, TextBlock
 
@@ -134,7 +137,10 @@ async def _run(
     around: Surroundings,
 ) -> Answer:
     async with open_cells(launcher, policy, around, spares=0) as pool:
-        return await make_invoker(pool, policy)(tool, arguments, _progress)
+        run = partial(make_invoker(pool, policy), tool, arguments, _progress)
+        caller = Caller(name="preopen call", version=__version__)
+        with open_recorder(policy, around) as recorder:
+            return await recorder.recorded(ask(caller, tool, arguments), tool, run)
 
 
 async def _progress(text: str) -> None:

@@ -8,6 +8,7 @@ from preopen.capability import LIMIT_KEYS
 from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import say, say_json, say_table
 from preopen.cli.surroundings import read_surroundings
+from preopen.policy.auditing import describe_auditing
 from preopen.policy.flags import Flags
 from preopen.policy.network import describe_network
 from preopen.policy.policy import Policy
@@ -47,6 +48,7 @@ def _values(policy: Policy) -> Iterator[tuple[str, str]]:
     """Yield each key of `preopen.toml`, dotted, and its value as it is written there."""
     yield "workspace", policy.workspace or "none"
     yield "max_level", policy.max_level.value
+    yield from describe_auditing(policy.auditing)
     yield "tools.folders", ", ".join(policy.tool_folders) or "none"
     yield "tools.without", ", ".join(sorted(policy.without)) or "none"
     for folder in policy.folders:

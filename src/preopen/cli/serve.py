@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
@@ -21,7 +22,14 @@ from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
 from preopen.cli.options import examples, json_flag, policy_flags, spawn_flag, wall_flag
 from preopen.cli.printing import say, say_json, warn
-from preopen.cli.starting import Launcher, describe_owner, make_cache, open_cells, start_launcher
+from preopen.cli.starting import (
+    Launcher,
+    describe_owner,
+    make_cache,
+    open_cells,
+    open_recorder,
+    start_launcher,
+)
 from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
 from preopen.errors import PreopenError
@@ -91,9 +99,13 @@ async def _serve(
     from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
-    async with open_cells(launcher, policy, around) as pool, anyio.create_task_group() as tasks:
+    async with AsyncExitStack() as stack:
+        recorder = stack.enter_context(open_recorder(policy, around))
+        recorder.start()
+        pool = await stack.enter_async_context(open_cells(launcher, policy, around))
+        tasks = await stack.enter_async_context(anyio.create_task_group())
         invoke = make_invoker(pool, policy)
-        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
+        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS, recorder=recorder)
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(announce)
         tasks.start_soon(_prepare_all, pool, registry)

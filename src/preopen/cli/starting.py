@@ -4,10 +4,10 @@ import importlib
 import os
 import pwd
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
@@ -16,6 +16,10 @@ from preopen.cells.pool import Pool, open_pool
 from preopen.cli.interrupts import ending_at_once
 from preopen.policy.flags import Surroundings
 from preopen.policy.policy import Policy
+from preopen.trust.audit import AuditLog
+
+if TYPE_CHECKING:
+    from preopen.serving.recording import Recorder
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
 
@@ -67,6 +71,18 @@ def make_cache(around: Surroundings) -> Cache:
     """Return this user's cache of compiled binaries; nothing is read or made yet."""
     key_file = Path(around.state_dir, "cache.key")
     return Cache(Path(around.cache_dir), key_file, compile_binary)
+
+
+@contextmanager
+def open_recorder(policy: Policy, around: Surroundings) -> Iterator["Recorder"]:
+    """Open what records this process's calls, and close it; a file is made at the first record."""
+    # It imports what serves, for which the zygote's start would have to wait.
+    from preopen.serving.recording import Recorder  # noqa: PLC0415 - as said above
+
+    auditing = policy.auditing
+    log = AuditLog(state_dir=Path(around.state_dir), keeps_values=auditing.keeps_values)
+    with closing(Recorder(log=log, mode=auditing.mode)) as recorder:
+        yield recorder
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import Auditing
 from preopen.policy.network import NetworkPolicy
 
 
@@ -46,5 +47,6 @@ class Policy:
     required_layers: frozenset[Layer] = frozenset()
     own_paths: tuple[str, ...] = ()
     network: NetworkPolicy = field(default_factory=NetworkPolicy)
+    auditing: Auditing = field(default_factory=Auditing)
     home: str = "/"
     origins: Mapping[str, str] = field(default_factory=dict)

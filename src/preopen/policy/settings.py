@@ -23,6 +23,7 @@ from preopen.document import (
 from preopen.errors import Fault, PolicyError
 from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import Auditing, read_auditing
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.names import read_names
 from preopen.policy.network import NetworkPolicy, read_network
@@ -119,6 +120,7 @@ class _Loader:
             required_layers=self._required_layers(),
             own_paths=self._own_paths(),
             network=self._network(),
+            auditing=self._auditing(),
             home=os.path.realpath(self.around.home),
             origins=self.origins,
         )
@@ -256,6 +258,11 @@ class _Loader:
         )
         self.faults += faults
         return network
+
+    def _auditing(self) -> Auditing:
+        for key in ("audit", "audit_values"):
+            self._origin(key)
+        return read_auditing(self.document)
 
     def _own_paths(self) -> tuple[str, ...]:
         folders = [self.around.config_dir, self.around.state_dir, self.around.cache_dir]

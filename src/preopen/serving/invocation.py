@@ -51,10 +51,12 @@ Invoke: TypeAlias = Callable[[Tool, Mapping[str, JsonValue], Progress], Awaitabl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the client gets: the reply, and the receipt for it."""
+    """What the client gets, the reply and its receipt; and what a person said, by which channel."""
 
     reply: Reply
     receipt: Receipt
+    consent: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,11 @@ def make_invoker(pool: Pool, policy: Policy) -> Invoker:
     return Invoker(pool=pool, policy=policy, gateway=make_gateway(policy))
 
 
+def deny(tool: Tool, denial: Denial) -> Answer:
+    """Return the answer of a call that is denied before anything of it runs."""
+    return _finish(tool, Denied(denial=denial))
+
+
 def _finish(
     tool: Tool,
     outcome: Outcome,
@@ -207,7 +214,7 @@ def _finish(
         notes=notes,
     )
     told = (*notes, *explain_network(_held(tool), network.requests, network.denials))
-    return Answer(reply=_with_notes(said, told), receipt=receipt)
+    return Answer(reply=with_notes(said, told), receipt=receipt)
 
 
 def _explain(tool: Tool, outcome: Outcome) -> Reply:
@@ -219,7 +226,7 @@ def _held(tool: Tool) -> Manifest:
     return replace(tool.manifest, limits=tool.grants.limits)
 
 
-def _with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
+def with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
     """Say them to the model too, but where the text must be what the structured content is."""
     if not notes or reply.structured is not None:
         return reply

@@ -6,6 +6,7 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 
 from preopen import __version__
 from preopen.level import PermissionLevel
-from preopen.outcome import Denial, JsonValue, Receipt, Request
+from preopen.outcome import Denial, JsonValue
 from preopen.serving.invocation import Answer, Progress
+from preopen.serving.receipts import receipt_to_json
+from preopen.serving.recording import UNRECORDED, Caller, Recorder, ask
 from preopen.serving.registry import Registry, Tool
 from preopen.tool.failure import one_line
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
@@ -38,11 +41,16 @@ _Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
 def make_server(
-    registry: Callable[[], Registry], invoke: Invoke, *, instructions: str
+    registry: Callable[[], Registry],
+    invoke: Invoke,
+    *,
+    instructions: str,
+    recorder: Recorder = UNRECORDED,
 ) -> Server[dict[str, Any]]:
     """Return a server that lists the tools of `registry()` and puts each call to `invoke`.
 
-    `registry` is asked anew for every request. Cancelling a request cancels its `invoke`.
+    `registry` is asked anew for every request. Cancelling a request cancels its `invoke`. Every
+    call of a tool is on `recorder`'s record.
     """
 
     async def list_tools(
@@ -58,7 +66,9 @@ def make_server(
             message = f"there is no tool {params.name[:64]!r}; tools/list names those there are"
             raise MCPError(wire.INVALID_PARAMS, message)
         try:
-            answer = await invoke(tool, params.arguments or {}, _progress_of(context))
+            arguments = params.arguments or {}
+            run = partial(invoke, tool, arguments, _progress_of(context))
+            answer = await recorder.recorded(ask(_caller_of(context), tool, arguments), tool, run)
             _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
@@ -134,52 +144,6 @@ def to_result(answer: Answer) -> wire.CallToolResult:
     )
 
 
-def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
-    """Return a receipt as clients and the audit log see it."""
-    usage = receipt.usage
-    fuel = {} if usage.fuel_used is None else {"fuel_used": usage.fuel_used}
-    user = {"cell_user": receipt.cell_user} if receipt.cell_user else {}
-    return {
-        "outcome": receipt.outcome,
-        "grants": list(receipt.grants),
-        "cell": receipt.cell,
-        **user,
-        "walls": list(receipt.walls),
-        "walls_missing": list(receipt.walls_missing),
-        "wall_time_ms": round(usage.wall_time_ms, 3),
-        "cpu_time_ms": round(usage.cpu_time_ms, 3),
-        "peak_memory_bytes": usage.peak_memory_bytes,
-        "memory_of": usage.memory_of,
-        "bytes_in": usage.bytes_in,
-        "bytes_out": usage.bytes_out,
-        **fuel,
-        "denials": [
-            {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
-            for denial in receipt.denials
-        ],
-        "requests": [_request_to_json(request) for request in receipt.requests],
-        **({"left_out": receipt.left_out} if receipt.left_out else {}),
-        "notes": list(receipt.notes),
-        "sha256": receipt.sha256,
-    }
-
-
-def _request_to_json(request: Request) -> dict[str, JsonValue]:
-    path = {"path": request.path} if request.path else {}
-    return {
-        "method": request.method,
-        "scheme": request.scheme,
-        "host": request.host,
-        "port": request.port,
-        **path,
-        "address": request.address,
-        "result": request.result,
-        "request_bytes": request.request_bytes,
-        "response_bytes": request.response_bytes,
-        "time_ms": round(request.time_ms, 3),
-    }
-
-
 def _to_content(block: Block) -> wire.ContentBlock:
     match block:
         case TextBlock(text=text):
@@ -202,6 +166,14 @@ def _to_content(block: Block) -> wire.ContentBlock:
             )
         case _:
             assert_never(block)
+
+
+def _caller_of(context: _Context) -> Caller:
+    """Return who calls: said once in the handshake's era, with every request in the other."""
+    said = context.session.client_params
+    if said is None:
+        return Caller()
+    return Caller(name=said.client_info.name, version=said.client_info.version)
 
 
 def _progress_of(context: _Context) -> Progress:

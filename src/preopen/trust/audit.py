@@ -1,0 +1,115 @@
+"""The audit log of one process: appends records, goes on to a new file when one is large.
+
+Not for threads: one event loop appends. Several processes never share a file.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from preopen.errors import PlatformError
+from preopen.own import STATE, own_folder, own_key, usable
+from preopen.trust.audit_file import ENDING, AuditFile, new_stem
+from preopen.trust.audit_record import AuditRecord, fields_of, kind_of
+
+FOLDER: Final = "audit"
+KEY: Final = "audit.key"
+MAX_BYTES: Final = 16 << 20  # a file that people still open; some 20 000 calls
+AFTER_REMOVAL: Final = "what was recorded until then can no longer be checked"
+
+
+class AuditError(PlatformError):
+    """Raised when a record cannot be written: a full disk, a folder that is not ours alone."""
+
+
+@dataclass(slots=True, kw_only=True)
+class AuditLog:
+    """Appends to `audit/` in preopen's state folder, which is made at the first record.
+
+    A record is in the hands of the kernel when `append` returns: it outlives this process however
+    it ends, but not a loss of power. A file is on the disk when it is full, and at `close`.
+    """
+
+    state_dir: Path
+    keeps_values: bool
+    max_bytes: int = MAX_BYTES
+    _stem: str = field(default_factory=new_stem)
+    _files: int = 0
+    _file: AuditFile | None = None
+    _gone: AuditFile | None = None
+
+    def open(self) -> None:
+        """Make folder, key and file, if they are not there yet.
+
+        Raises:
+            AuditError: they cannot be made.
+
+        """
+        with self._telling():
+            self._opened()
+
+    def append(self, record: AuditRecord) -> None:
+        """Write one record.
+
+        Raises:
+            AuditError: it is not written. The next one may be: what was in the way is tried again.
+
+        """
+        with self._telling():
+            file = self._opened()
+            if file.size >= self.max_bytes:
+                file = self._rotated(file)
+            fields = fields_of(record, file.key, keeps_values=self.keeps_values)
+            file.write(kind_of(record), fields)
+
+    def close(self) -> None:
+        """Write the last record, that this is the end, and wait until all is on the disk.
+
+        Raises:
+            AuditError: the end could not be written. The log is closed all the same.
+
+        """
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with self._telling(), contextlib.closing(file):
+            file.write("end", {})
+            file.sync()
+
+    def _opened(self) -> AuditFile:
+        if self._file is not None and self._file.is_gone:
+            # A new file, whose first record still names the one that is missing.
+            self._gone, self._file = self._file, None
+            self._gone.close()
+        if self._file is None:
+            self._file, self._gone = self._begin(self._gone), None
+        return self._file
+
+    def _begin(self, previous: AuditFile | None) -> AuditFile:
+        key = previous.key if previous else own_key(self.state_dir / KEY, AFTER_REMOVAL)
+        folder = self.state_dir / FOLDER
+        own_folder(folder, STATE)
+        name = f"{self._stem}-{self._files:04}{ENDING}"
+        with usable(folder, STATE):
+            file = AuditFile.begin(folder / name, key, previous)
+        self._files += 1
+        return file
+
+    def _rotated(self, file: AuditFile) -> AuditFile:
+        """Return a new file, to which the old one's last record points."""
+        following = self._begin(file)
+        self._file = following
+        with contextlib.closing(file):
+            file.write("rotated", {"next": following.path.name})
+            file.sync()
+        return following
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            with usable(self.state_dir / FOLDER, STATE):
+                yield
+        except PlatformError as error:
+            raise AuditError(*error.faults) from error

@@ -1,0 +1,128 @@
+"""The audit log's files as they are found on the disk: read, whole or not, and never written.
+
+Whoever may write there may have put anything there: nothing is followed, waited for or believed.
+"""
+
+import fcntl
+import heapq
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from preopen.outcome import JsonValue
+from preopen.trust.audit_file import ENDING, HEAD_ENDING
+from preopen.trust.audit_line import HEAD_BYTES, MAX_LINE, read_body
+
+NAME: Final = re.compile(r"\d{8}T\d{6}Z-\d{1,10}-[0-9a-f]{8}-\d{4,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One record as it is shown: not checked, only read. `line` counts from 1."""
+
+    file: str
+    line: int
+    fields: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Names in the log's folder: of files and heads without their endings, and of all else."""
+
+    files: tuple[str, ...]
+    heads: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def list_files(folder: Path) -> Listing:
+    """Return what lies in the folder, oldest first; nothing where there is no folder.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    files: list[str] = []
+    heads: list[str] = []
+    others: list[str] = []
+    with suppress(FileNotFoundError):
+        for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are what is wanted
+            stem, dot, ending = name.rpartition(".")
+            kind = {ENDING: files, HEAD_ENDING: heads}.get(dot + ending)
+            if kind is not None and NAME.fullmatch(stem):
+                kind.append(stem)
+            elif not name.startswith("."):  # of a start that was cut short
+                others.append(name)
+    return Listing(files=tuple(files), heads=tuple(heads), others=tuple(others))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO | None]:
+    """Open a file of the log to read it; None where what stands there is no plain file.
+
+    Raises:
+        OSError: it is not there, is a link, or cannot be read.
+
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        yield file if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield each line with its end; one that is longer than any record, in parts of that size."""
+    while line := file.readline(MAX_LINE):
+        yield line
+
+
+def read_small(path: Path) -> bytes | None:
+    """Return the content of a head, one byte more than it may have at most; None without one."""
+    try:
+        with opened(path) as file:
+            return b"" if file is None else file.read(HEAD_BYTES + 1)
+    except FileNotFoundError:
+        return None
+
+
+def is_in_use(file: BinaryIO) -> bool:
+    """Whether the process that writes it still lives: it holds the file's lock until its end."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+    return False
+
+
+def records(folder: Path) -> Iterator[Shown]:
+    """Yield every record of every file in the order of their times; what is none, is left out.
+
+    Raises:
+        OSError: the folder or a file cannot be read.
+
+    """
+    each = (_records_of(folder / f"{stem}{ENDING}") for stem in list_files(folder).files)
+    yield from heapq.merge(*each, key=_time_of)
+
+
+def _records_of(path: Path) -> Iterator[Shown]:
+    with suppress(FileNotFoundError), opened(path) as file:
+        for number, line in enumerate(lines_of(file) if file else (), 1):
+            if shown := read_shown(path.name, number, line):
+                yield shown
+
+
+def read_shown(file: str, number: int, line: bytes) -> Shown | None:
+    """Return a line as a record to show, None where it is none."""
+    fields = (line.endswith(b"\n") and read_body(line)) or {}
+    if not isinstance(fields.get("time"), str) or not isinstance(fields.get("kind"), str):
+        return None
+    return Shown(file=file, line=number, fields=fields)
+
+
+def _time_of(shown: Shown) -> str:
+    return str(shown.fields["time"])
