@@ -17,7 +17,7 @@ from preopen.errors import PreopenError
 
 VERBS: Final = (
     *("serve", "list", "call", "check", "explain", "policy"),
-    *("doctor", "selftest"),
+    *("audit", "doctor", "selftest"),
 )
 
 DONE: Final = 0

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from preopen.errors import PlatformError
-from preopen.own import STATE, own_folder, own_key, usable
-from preopen.trust.audit_file import ENDING, AuditFile, new_stem
+from preopen.own import STATE, usable
+from preopen.trust.audit_file import ENDING, AuditFile, new_stem, utc_now
 from preopen.trust.audit_record import AuditRecord, fields_of, kind_of
+from preopen.trust.audit_register import FOLDER, add_file, prepare
 
-FOLDER: Final = "audit"
-KEY: Final = "audit.key"
 MAX_BYTES: Final = 16 << 20  # a file that people still open; some 20 000 calls
-AFTER_REMOVAL: Final = "what was recorded until then can no longer be checked"
 
 
 class AuditError(PlatformError):
@@ -88,12 +86,19 @@ class AuditLog:
         return self._file
 
     def _begin(self, previous: AuditFile | None) -> AuditFile:
-        key = previous.key if previous else own_key(self.state_dir / KEY, AFTER_REMOVAL)
-        folder = self.state_dir / FOLDER
-        own_folder(folder, STATE)
+        """Make a file, the first or the one after `previous`, and register it.
+
+        A process that is killed between the two leaves a file that is not registered and has one
+        record. The other way around would leave what looks like a file that was removed.
+        """
+        key = prepare(self.state_dir, utc_now())
         name = f"{self._stem}-{self._files:04}{ENDING}"
-        with usable(folder, STATE):
-            file = AuditFile.begin(folder / name, key, previous)
+        file = AuditFile.begin(self.state_dir / FOLDER / name, key, previous)
+        try:
+            add_file(self.state_dir, key, utc_now(), name)
+        except BaseException:
+            file.discard()
+            raise
         self._files += 1
         return file
 

@@ -70,9 +70,7 @@ class AuditFile:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write("start", _start(path.name, key, previous))
         except OSError:
-            file.close()
-            path.unlink(missing_ok=True)
-            beside.unlink(missing_ok=True)
+            file.discard()
             raise
         return file
 
@@ -108,6 +106,12 @@ class AuditFile:
         """Wait until file and head are on the disk."""
         os.fsync(self.descriptor)
         os.fsync(self.head)
+
+    def discard(self) -> None:
+        """Remove it, with its head: what could not be begun whole is not there."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self.path.with_suffix(HEAD_ENDING).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of it, and of its lock."""

@@ -10,13 +10,14 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from preopen.outcome import JsonValue
 from preopen.trust.audit_file import ENDING, HEAD_ENDING
 from preopen.trust.audit_line import HEAD_BYTES, MAX_LINE, read_body
+from preopen.trust.audit_register import REGISTER
 
 NAME: Final = re.compile(r"\d{8}T\d{6}Z-\d{1,10}-[0-9a-f]{8}-\d{4,}")
 
@@ -55,7 +56,7 @@ def list_files(folder: Path) -> Listing:
             kind = {ENDING: files, HEAD_ENDING: heads}.get(dot + ending)
             if kind is not None and NAME.fullmatch(stem):
                 kind.append(stem)
-            elif not name.startswith("."):  # of a start that was cut short
+            elif name != REGISTER and not name.startswith("."):  # of a write that was cut short
                 others.append(name)
     return Listing(files=tuple(files), heads=tuple(heads), others=tuple(others))
 
@@ -98,27 +99,41 @@ def is_in_use(file: BinaryIO) -> bool:
     return False
 
 
-def records(folder: Path) -> Iterator[Shown]:
-    """Yield every record of every file in the order of their times; what is none, is left out.
+@dataclass(slots=True)
+class Follower:
+    """Reads each record once: at first all that there are, later those that came since."""
 
-    Raises:
-        OSError: the folder or a file cannot be read.
+    folder: Path
+    _read: dict[str, tuple[int, int]] = field(default_factory=dict)  # bytes and lines, by name
 
-    """
-    each = (_records_of(folder / f"{stem}{ENDING}") for stem in list_files(folder).files)
-    yield from heapq.merge(*each, key=_time_of)
+    def new(self) -> Iterator[Shown]:
+        """Yield the records in the order of their times; what is none, is left out.
 
+        Raises:
+            OSError: the folder or a file cannot be read.
 
-def _records_of(path: Path) -> Iterator[Shown]:
-    with suppress(FileNotFoundError), opened(path) as file:
-        for number, line in enumerate(lines_of(file) if file else (), 1):
-            if shown := read_shown(path.name, number, line):
-                yield shown
+        """
+        names = (f"{stem}{ENDING}" for stem in list_files(self.folder).files)
+        yield from heapq.merge(*map(self._new_of, names), key=_time_of)
+
+    def _new_of(self, name: str) -> Iterator[Shown]:
+        position, number = self._read.get(name, (0, 0))
+        with suppress(FileNotFoundError), opened(self.folder / name) as file:
+            if file is None:
+                return
+            file.seek(position)
+            for line in lines_of(file):
+                if not line.endswith(b"\n") and len(line) < MAX_LINE:
+                    return  # it is being written
+                position, number = position + len(line), number + 1
+                self._read[name] = (position, number)
+                if shown := read_shown(name, number, line):
+                    yield shown
 
 
 def read_shown(file: str, number: int, line: bytes) -> Shown | None:
     """Return a line as a record to show, None where it is none."""
-    fields = (line.endswith(b"\n") and read_body(line)) or {}
+    fields = read_body(line) or {}
     if not isinstance(fields.get("time"), str) or not isinstance(fields.get("kind"), str):
         return None
     return Shown(file=file, line=number, fields=fields)

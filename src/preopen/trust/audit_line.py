@@ -15,12 +15,14 @@ from typing import Final
 from preopen.outcome import JsonValue
 
 MAX_LINE: Final = 1 << 20  # bytes; a writer cuts what would be longer (`fit`)
+MAX_DEEP: Final = 100  # objects and lists in one another
 HEAD_BYTES: Final = 512  # of every head, so that one write replaces it whole
 BEGINNING: Final = "0" * 64  # what stands for the MAC before the first record of a file
 
 _RECORD: Final = b"preopen audit record"
 _HEAD: Final = b"preopen audit head"
 _ARGUMENTS: Final = b"preopen audit arguments"
+_REGISTER: Final = b"preopen audit register"
 _KEY: Final = b"preopen audit key"
 _END: Final = re.compile(rb',"mac":"([0-9a-f]{64})"\}\n')
 _END_BYTES: Final = len(b',"mac":""}\n') + 64
@@ -65,7 +67,15 @@ def read_body(body: bytes) -> dict[str, JsonValue] | None:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
+    # So deep is nothing that preopen writes, and whoever writes it out again would fail there.
+    if body.count(b"[") + body.count(b"{") > MAX_DEEP and _is_deep(value, MAX_DEEP):
+        return None
     return value if isinstance(value, dict) else None
+
+
+def _is_deep(value: JsonValue, left: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left == 0 or any(_is_deep(each, left - 1) for each in inner)
 
 
 def fit(heading: Mapping[str, JsonValue], fields: Mapping[str, JsonValue]) -> bytes:
@@ -92,8 +102,8 @@ def _cut(value: JsonValue, characters: int, items: int) -> JsonValue:
 
 def make_head(key: bytes, head: Head) -> bytes:
     """Return a head as its file's content, of one length for every count."""
-    line, _ = _headed(key, head)
-    return line.ljust(HEAD_BYTES - 1) + b"\n"
+    fields = {"file": head.file, "count": head.count, "last": head.last}
+    return _sealed(key, _HEAD, fields).ljust(HEAD_BYTES - 1) + b"\n"
 
 
 def read_head(key: bytes, content: bytes) -> Head | None:
@@ -111,10 +121,14 @@ def read_head(key: bytes, content: bytes) -> Head | None:
     return head if whole else None
 
 
-def _headed(key: bytes, head: Head) -> tuple[bytes, str]:
-    body = _body({"file": head.file, "count": head.count, "last": head.last})
-    mac = _mac(key, _HEAD, body)
-    return b'%s,"mac":"%s"}' % (body[:-1], mac.encode()), mac
+def make_sealed(key: bytes, fields: Mapping[str, JsonValue]) -> bytes:
+    """Return the register's fields as one line under a MAC, without its end."""
+    return _sealed(key, _REGISTER, fields)
+
+
+def _sealed(key: bytes, purpose: bytes, fields: Mapping[str, JsonValue]) -> bytes:
+    body = _body(fields)
+    return b'%s,"mac":"%s"}' % (body[:-1], _mac(key, purpose, body).encode())
 
 
 def key_name(key: bytes) -> str:

@@ -1,22 +1,35 @@
 """Is the audit log whole? Every file under the key, with its head, and with the files around it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from preopen.document import shown
 from preopen.errors import Fault
 from preopen.own import read_key
-from preopen.trust.audit import AFTER_REMOVAL, FOLDER, KEY
 from preopen.trust.audit_chain import Chain, check_head
 from preopen.trust.audit_file import ENDING, HEAD_ENDING
 from preopen.trust.audit_files import is_in_use, lines_of, list_files, opened, read_small
 from preopen.trust.audit_line import BEGINNING, Head, read_head
+from preopen.trust.audit_register import (
+    AFTER_REMOVAL,
+    FOLDER,
+    KEY,
+    REGISTER,
+    Pruning,
+    Register,
+    find_register,
+)
 
+_OTHERS: Final = 0o077
 TRIES: Final = 5  # to read a head that is being written
 
+_ANEW: Final = f"move {FOLDER}/ and {KEY} away together, and a new log begins"
 _AWAY: Final = "find out who removed it, and put it back from a copy if there is one"
+_AWAY_OR_ANEW: Final = f"{_AWAY}, or {_ANEW}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +45,7 @@ class FileReport:
     state: str
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    last_time: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +54,7 @@ class Report:
 
     files: tuple[FileReport, ...] = ()
     others: tuple[Fault, ...] = ()
+    prunings: tuple[Pruning, ...] = ()
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -61,30 +76,55 @@ def verify(state_dir: Path) -> Report:
     """Check every file of the log; nothing is changed, and a server may write meanwhile.
 
     Raises:
-        OSError: the folder or a file cannot be read.
-        PlatformError: the key is not ours alone, or is none.
+        OSError: the folder cannot be read.
+        PlatformError: the key or the register is not ours alone, or the key is none.
 
     """
     folder = state_dir / FOLDER
     listing = list_files(folder)
-    key = read_key(state_dir / KEY, AFTER_REMOVAL)
-    others = [_stranger(folder / name) for name in listing.others]
-    if key is None:
-        if not (listing.files or listing.heads):
-            return Report(others=tuple(others))
-        found = "the key is missing, so nothing that was recorded can be checked"
-        write = "put it back from a copy; without one, move the folder audit/ away"
-        fault = Fault(place=str(state_dir / KEY), found=found, write=write)
-        return Report(others=(*others, fault))
+    others = [*_folder_faults(folder), *(_stranger(folder / name) for name in listing.others)]
     stems = sorted({*listing.files, *listing.heads})
-    if not stems:
-        found = "there is a key and no file: what was recorded under it was removed"
-        write = f"{_AWAY}; remove the key if you removed the log yourself"
-        others.append(Fault(place=str(state_dir / KEY), found=found, write=write))
+    key = read_key(state_dir / KEY, AFTER_REMOVAL)
+    if key is None:
+        if stems or (folder / REGISTER).exists():
+            found = "the key is missing, so nothing that was recorded can be checked"
+            write = f"put it back from a copy; without one, {_ANEW}"
+            others.append(Fault(place=str(state_dir / KEY), found=found, write=write))
+        return Report(others=tuple(others))
     chains: dict[str, Chain] = {}
     reports = [_check(folder, stem, key, chains) for stem in stems]
-    reports = [_joined(folder, report, chains) for report in reports]
-    return Report(files=tuple(reports), others=tuple(others))
+    # Read last: whatever was there before is named in it, or was removed.
+    register = find_register(state_dir, key)
+    if register is None:
+        found = "the register of files is missing or was changed: files may be missing, too"
+        others.append(Fault(place=str(folder / REGISTER), found=found, write=_AWAY_OR_ANEW))
+        register = Register(files=tuple(report.file for report in reports))
+    reports = [_joined(folder, each, chains, register) for each in reports]
+    reports = [each for each in reports if each.file not in register.going]
+    others += _register_faults(folder, register, {report.file for report in reports})
+    return Report(files=tuple(reports), others=tuple(others), prunings=register.prunings)
+
+
+def _folder_faults(folder: Path) -> Iterator[Fault]:
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except FileNotFoundError:
+        return
+    if mode & _OTHERS:
+        found = f"its mode is {mode:04o}, so others may enter it"
+        yield Fault(place=str(folder), found=found, write=f"chmod 700 {folder}")
+
+
+def _register_faults(folder: Path, register: Register, there: set[str]) -> list[Fault]:
+    faults = []
+    if register.lost:
+        found = f"an older register was removed before {register.lost}, and files may be, too"
+        faults.append(Fault(place=str(folder / REGISTER), found=found, write=_AWAY_OR_ANEW))
+    for name in register.files:
+        if name not in there and not (folder / name).exists():
+            found = "the file is missing, and its head, too: the register names it"
+            faults.append(Fault(place=str(folder / name), found=found, write=_AWAY))
+    return faults
 
 
 def _check(folder: Path, stem: str, key: bytes, chains: dict[str, Chain]) -> FileReport:
@@ -98,6 +138,7 @@ def _check(folder: Path, stem: str, key: bytes, chains: dict[str, Chain]) -> Fil
             if file is None:
                 chain.fault("this is no plain file", "find out who put it there, and remove it")
                 return _report(chain, "stopped")
+            _check_mode(chain, file.fileno())
             running = is_in_use(file)
             chain.read(lines_of(file))
     except FileNotFoundError:
@@ -107,6 +148,13 @@ def _check(folder: Path, stem: str, key: bytes, chains: dict[str, Chain]) -> Fil
         return _report(chain, "stopped")
     chains[path.name] = chain
     return _with_head(chain, before, _read_head(folder, stem, key), running=running)
+
+
+def _check_mode(chain: Chain, descriptor: int) -> None:
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    if mode & _OTHERS:
+        found = f"its mode is {mode:04o}, so others may read or change it"
+        chain.fault(found, f"chmod 600 {chain.path}")
 
 
 def _with_head(chain: Chain, before: Head | str, after: Head | str, *, running: bool) -> FileReport:
@@ -149,6 +197,7 @@ def _report(chain: Chain, state: str, notes: list[str] | None = None) -> FileRep
         state=state,
         faults=tuple(faults),
         notes=tuple(notes or ()),
+        last_time=str((chain.last or {}).get("time", "")),
     )
 
 
@@ -170,7 +219,9 @@ def _read_head(folder: Path, stem: str, key: bytes) -> Head | str:
     return "the head was changed, or was not written by preopen under this key"
 
 
-def _joined(folder: Path, report: FileReport, chains: Mapping[str, Chain]) -> FileReport:
+def _joined(
+    folder: Path, report: FileReport, chains: Mapping[str, Chain], register: Register
+) -> FileReport:
     """Check that the files around a file are there, and are those that it was written between."""
     chain = chains.get(report.file)
     if chain is None:
@@ -183,13 +234,11 @@ def _joined(folder: Path, report: FileReport, chains: Mapping[str, Chain]) -> Fi
             f"{shown(following)}, the file that follows it, is missing", _AWAY, line=chain.count
         )
     _check_previous(chain, chains)
-    return FileReport(
-        file=report.file,
-        records=report.records,
-        state=report.state,
-        faults=(*report.faults, *chain.faults),
-        notes=report.notes,
-    )
+    # One record is what a process leaves that was killed before it could register the file.
+    if chain.count > 1 and report.file not in (*register.files, *register.going):
+        found = "the register does not name this file: it was put back to an older one, or changed"
+        chain.fault(found, _AWAY)
+    return replace(report, faults=(*report.faults, *chain.faults))
 
 
 def _check_previous(chain: Chain, chains: Mapping[str, Chain]) -> None:
