@@ -122,6 +122,8 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:preopen": ("preopen.policy.settings:_document",),
     "policy:workspace": (*_OPENED, "preopen.policy.settings:_Loader._workspace"),
     "policy:max_level": _LEVEL,
+    "policy:audit": ("preopen.serving.recording:Recorder.begin",),
+    "policy:audit_values": ("preopen.trust.audit_record:kept_values",),
     "policy:tools.folders": ("preopen.serving.loading:find_manifests",),
     "policy:tools.without": ("preopen.serving.loading:load_registry",),
     "policy:folders": ("preopen.policy.variables:expand",),

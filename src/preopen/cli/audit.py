@@ -1,4 +1,4 @@
-"""`preopen audit`: what was called and decided, for people and machines; whether the log is whole."""
+"""`preopen audit`: what was called and decided, and whether the record of it is whole."""
 
 import json
 import re

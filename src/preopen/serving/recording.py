@@ -72,6 +72,10 @@ class Recorder:
         except AuditError as error:
             self._tell(error)
 
+    def begin(self, asked: Asked) -> bool:
+        """Whether a call may run: where it must be recorded, its beginning is, ahead of it."""
+        return self.mode is not AuditMode.REQUIRED or self.record(CallBegan(asked=asked))
+
     def record(self, record: AuditRecord) -> bool:
         """Write a record, and return whether it is written; nothing is raised."""
         if self.log is None:
@@ -96,7 +100,7 @@ class Recorder:
     ) -> Answer:
         """Return what `run` answers, and have it on record; without one, what the mode says."""
         with call_span(asked) as tell:
-            if self.mode is AuditMode.REQUIRED and not self.record(CallBegan(asked=asked)):
+            if not self.begin(asked):
                 answer = deny(tool, UNRECORDABLE)
                 tell(receipt_to_json(answer.receipt), "", "")
                 return answer

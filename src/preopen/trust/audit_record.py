@@ -149,9 +149,15 @@ def _asked(asked: Asked, key: bytes, *, keeps_values: bool) -> dict[str, JsonVal
     texts = texts_of(asked.arguments)
     fields = describe_asked(asked, {name: len(text) for name, text in texts.items()})
     fields["digest"] = digest_arguments(key, texts)
-    if keeps_values:
-        kept = sorted(texts)[:MAX_NAMES]
-        fields["values"] = {
-            name[:MAX_NAME]: texts[name].decode(errors="surrogatepass")[:MAX_VALUE] for name in kept
-        }
-    return fields
+    return {**fields, **kept_values(texts, keeps_values=keeps_values)}
+
+
+def kept_values(texts: Mapping[str, bytes], *, keeps_values: bool) -> dict[str, JsonValue]:
+    """Return the values of arguments as a record holds them: none, unless they are to be kept."""
+    if not keeps_values:
+        return {}
+    values = {
+        name[:MAX_NAME]: texts[name].decode(errors="surrogatepass")[:MAX_VALUE]
+        for name in sorted(texts)[:MAX_NAMES]
+    }
+    return {"values": values}

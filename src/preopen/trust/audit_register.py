@@ -62,6 +62,7 @@ def prepare(state_dir: Path, time: str) -> bytes:
         key = own_key(state_dir / KEY, AFTER_REMOVAL)
         return text or write_register(key, Register(lost=time if had_key else ""))
 
+    own_folder(state_dir, STATE)  # first: one that is made on the way to another is open to all
     own_folder(file.parent, STATE)
     with usable(file.parent, STATE):
         there = file.exists()
