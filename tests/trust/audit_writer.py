@@ -15,9 +15,14 @@ from preopen.trust.audit_verify import verify
 from trust.ledger import ended
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def write(log: AuditLog, count: int) -> None:
     log.open()
-    print("ready", flush=True)
+    say("ready")
     sys.stdin.readline()
     for number in range(count):
         log.append(ended(number=number))
@@ -28,7 +33,7 @@ def write_for_ever(log: AuditLog) -> None:
     for number in range(10**9):
         log.append(ended(number=number))
         if number % 50 == 0:
-            print(number, flush=True)
+            say(str(number))
 
 
 def until_it_fails(log: AuditLog) -> str:
@@ -49,23 +54,17 @@ def report(log: AuditLog, first: str) -> None:
     except PreopenError as error:
         again = str(error)
     faults = [str(fault) for fault in verify(log.state_dir).faults]
-    print(json.dumps({"first": first, "again": again, "faults": faults}))
+    say(json.dumps({"first": first, "again": again, "faults": faults}))
 
 
 def on_a_full_disk(folder: Path) -> None:
     """Have a disk of 128 KiB of one's own; needs a mount namespace, in which this is root."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", str(folder)]
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=128k,mode=700", "tmpfs", str(folder)]
     subprocess.run(mount, check=True)
     log = AuditLog(state_dir=folder / "state", keeps_values=False)
     log.append(ended())
     filler = folder / "filler"
-    with filler.open("wb") as file:
-        file.truncate(0)
-        try:
-            file.write(b"x" * 60_000)
-            file.flush()
-        except OSError:
-            pass
+    filler.write_bytes(b"x" * 60_000)
     first = until_it_fails(log)
     filler.unlink()
     report(log, first)

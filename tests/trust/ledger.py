@@ -36,18 +36,22 @@ class Ledger:
 
     @property
     def folder(self) -> Path:
+        """The log's."""
         return self.state_dir / FOLDER
 
     @property
     def key(self) -> Path:
+        """The log's."""
         return self.state_dir / KEY
 
     @property
     def register(self) -> Path:
+        """The file that names the others."""
         return self.folder / REGISTER
 
     @property
     def files(self) -> list[Path]:
+        """Files of records, oldest first."""
         return sorted(self.folder.glob("*.jsonl"))
 
     @property
@@ -57,11 +61,19 @@ class Ledger:
         return file
 
     def open(self, *, keeps_values: bool = False, max_bytes: int = 1 << 20) -> AuditLog:
+        """Return a log that nothing was written to."""
         return AuditLog(state_dir=self.state_dir, keeps_values=keeps_values, max_bytes=max_bytes)
 
-    def write(self, calls: int = 5, *, max_bytes: int = 1 << 20, closes: bool = True) -> AuditLog:
+    def write(
+        self,
+        calls: int = 5,
+        *,
+        max_bytes: int = 1 << 20,
+        closes: bool = True,
+        keeps_values: bool = False,
+    ) -> AuditLog:
         """Have one process record some calls, in as many files as they need."""
-        log = self.open(max_bytes=max_bytes)
+        log = self.open(keeps_values=keeps_values, max_bytes=max_bytes)
         for number in range(calls):
             log.append(ended(number=number))
         if closes:
@@ -69,6 +81,7 @@ class Ledger:
         return log
 
     def lines(self, file: Path | None = None) -> list[bytes]:
+        """Return each line with its end."""
         return (file or self.file).read_bytes().splitlines(keepends=True)
 
     def put(self, lines: list[bytes], file: Path | None = None) -> None:
@@ -76,13 +89,15 @@ class Ledger:
         (file or self.file).write_bytes(b"".join(lines))
 
     def records(self, file: Path | None = None) -> list[Mapping[str, JsonValue]]:
+        """Return each line as what it says."""
         return [json.loads(line) for line in self.lines(file)]
 
     def verify(self) -> Report:
+        """Check all of it."""
         return verify(self.state_dir)
 
     def faults(self) -> list[str]:
-        """What a check finds, the names of folders left out."""
+        """Check all of it, and return each fault, the names of folders left out."""
         return [str(fault).replace(f"{self.folder}/", "") for fault in self.verify().faults]
 
 

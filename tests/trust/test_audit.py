@@ -3,6 +3,8 @@
 import json
 import stat
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from preopen import own
 from preopen.errors import PlatformError
 from preopen.trust.audit import AuditError
 from preopen.trust.audit_files import Follower
-from preopen.trust.audit_line import MAX_LINE, digest_arguments
+from preopen.trust.audit_line import BEGINNING, MAX_LINE, Head, digest_arguments, make_head
 from preopen.trust.audit_prune import old_files, prune
 from preopen.trust.audit_record import CallBegan, CallEnded, Decided, Missed, texts_of
 from trust.ledger import Ledger, asked, ended, head_of
@@ -124,9 +126,9 @@ def test_no_content_forges_a_line(tmp_path_factory: pytest.TempPathFactory, text
     """Issue: control characters cannot forge a line; every field that a stranger fills is tried."""
     ledger = Ledger(tmp_path_factory.mktemp("forging") / "state")
     log = ledger.open(keeps_values=True)
-    call = ended(**{text: text, "inner": [{text: text}]})
-    log.append(CallEnded(asked=call.asked, receipt={"grants": [text], "x": {text: text}}))
-    log.append(Decided(asked=call.asked, decision=text, rule=text, consent=text, channel=text))
+    call = replace(asked(), arguments={text: text, "inner": [{text: text}]})
+    log.append(CallEnded(asked=call, receipt={"grants": [text], "x": {text: text}}))
+    log.append(Decided(asked=call, decision=text, rule=text, consent=text, channel=text))
     log.close()
     lines = ledger.lines()
 
@@ -140,7 +142,7 @@ def test_record_is_never_longer_than_a_reader_takes(ledger: Ledger) -> None:
     """Ours: names, client and receipt may be as long as a message; a line says that it was cut."""
     log = ledger.open(keeps_values=True)
     many = {f"{number:06}" + "x" * 200: "\x00" * 9000 for number in range(500)}
-    log.append(CallEnded(asked=asked(**many), receipt={"grants": ["\u2028" * 70_000] * 5000}))
+    log.append(CallEnded(asked=asked(**many), receipt={"grants": ["\u2028" * 70_000] * 50}))
     log.close()
     _, record, _ = ledger.records()
 
@@ -152,11 +154,11 @@ def test_record_is_never_longer_than_a_reader_takes(ledger: Ledger) -> None:
 
 def test_full_file_is_followed_by_another(ledger: Ledger) -> None:
     """Issue: rotated by size, each record chained: the next file binds the last MAC before it."""
-    ledger.write(30, max_bytes=4000)
+    ledger.write(30, max_bytes=4000, keeps_values=True)
     files = ledger.files
 
     assert len(files) > 2
-    for before, after in zip(files, files[1:], strict=False):
+    for before, after in pairwise(files):
         start, last = ledger.records(after)[0], ledger.records(before)[-1]
         assert before.stat().st_size < 4000 + 2000
         assert (start["previous"], last["kind"], last["next"]) == (
@@ -165,12 +167,9 @@ def test_full_file_is_followed_by_another(ledger: Ledger) -> None:
             after.name,
         )
         assert start["previous_mac"] == ledger.records(before)[-2]["mac"]
-    assert list(range(30)) == [
-        int(each.fields["arguments"]["number"] > 0) * number
-        for number, each in enumerate(
-            shown for shown in Follower(ledger.folder).new() if shown.fields["kind"] == "call"
-        )
-    ]
+    shown = [each.fields for each in Follower(ledger.folder).new()]
+    calls = [each["values"]["number"] for each in shown if each["kind"] == "call"]
+    assert list(map(str, range(30))) == calls
 
 
 def test_record_that_its_head_does_not_count_yet_is_no_fault(ledger: Ledger) -> None:
@@ -196,19 +195,12 @@ def test_unfinished_record_is_told_and_no_fault(ledger: Ledger) -> None:
     assert "line 8 is unfinished" in note
 
 
-def leave_head(ledger: Ledger, content: bytes) -> None:
-    """Leave what a process does that is killed before its first record."""
-    head_of(ledger.file).with_stem("20260101T000000Z-1-00000000-0000").write_bytes(content)
-
-
 def test_beginning_that_was_cut_short_is_told_and_no_fault(ledger: Ledger) -> None:
     """Ours: a head that counts none comes first; its file may be missing or empty."""
-    from preopen.trust.audit_line import BEGINNING, Head, make_head  # noqa: PLC0415 - for this
-
     ledger.write()
     name = "20260101T000000Z-1-00000000-0000.jsonl"
     head = make_head(ledger.key.read_bytes(), Head(file=name, count=0, last=BEGINNING))
-    leave_head(ledger, head)
+    head_of(ledger.folder / name).write_bytes(head)
     missing = ledger.verify()
     (ledger.folder / name).touch(0o600)
     empty = ledger.verify()

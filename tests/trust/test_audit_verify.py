@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from preopen.own import PlatformError
+from preopen.errors import PlatformError
 from preopen.trust.audit_line import BEGINNING, Head, make_head, make_line
 from trust.ledger import Ledger, ended, head_of
 

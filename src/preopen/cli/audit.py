@@ -245,18 +245,24 @@ def _verify(report: Report, state_dir: Path, *, as_json: bool) -> int:
     if as_json:
         say_json(_report_to_json(report))
         return code
-    if not report.files and not report.faults:
+    if not (report.files or report.faults or report.prunings):
         say(f"Nothing is recorded yet in {state_dir / FOLDER}.")
         return code
     for note in report.notes:
         say(f"note: {note}")
     for pruning in report.prunings:
-        say(f"note: {pruning.files} files were removed by --prune at {pruning.time}")
+        say(f"note: --prune removed {counted(pruning.files, 'file')} at {pruning.time}")
     for fault in report.faults:
         say(f"FAULT: {fault}")
-    count = f"{report.records} records in {len(report.files)} files"
-    say(f"NOT WHOLE: {len(report.faults)} faults; {count}" if code else f"whole: {count}")
+    count = f"{counted(report.records, 'record')} in {counted(len(report.files), 'file')}"
+    faults = counted(len(report.faults), "fault")
+    say(f"NOT WHOLE: {faults}; {count}" if code else f"whole: {count}")
     return code
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _report_to_json(report: Report) -> dict[str, JsonValue]:
@@ -284,5 +290,5 @@ def _prune(state_dir: Path, before: str, *, as_json: bool) -> int:
     if as_json:
         say_json({"removed": list(names)})
     else:
-        say(f"{len(names)} files removed of {len(report.files)}")
+        say(f"{counted(len(names), 'file')} removed, of {len(report.files)}")
     return 0

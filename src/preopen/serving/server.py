@@ -47,10 +47,9 @@ def make_server(
     instructions: str,
     recorder: Recorder = UNRECORDED,
 ) -> Server[dict[str, Any]]:
-    """Return a server that lists the tools of `registry()` and puts each call to `invoke`.
+    """Return a server that lists the tools of `registry()`, and has each call invoked and recorded.
 
-    `registry` is asked anew for every request. Cancelling a request cancels its `invoke`. Every
-    call of a tool is on `recorder`'s record.
+    `registry` is asked anew for every request. Cancelling a request cancels its `invoke`.
     """
 
     async def list_tools(

@@ -33,10 +33,14 @@ class AuditLog:
     state_dir: Path
     keeps_values: bool
     max_bytes: int = MAX_BYTES
+    _folder: Path = field(init=False)
     _stem: str = field(default_factory=new_stem)
     _files: int = 0
     _file: AuditFile | None = None
     _gone: AuditFile | None = None
+
+    def __post_init__(self) -> None:
+        self._folder = self.state_dir / FOLDER
 
     def open(self) -> None:
         """Make folder, key and file, if they are not there yet.
@@ -93,7 +97,7 @@ class AuditLog:
         """
         key = prepare(self.state_dir, utc_now())
         name = f"{self._stem}-{self._files:04}{ENDING}"
-        file = AuditFile.begin(self.state_dir / FOLDER / name, key, previous)
+        file = AuditFile.begin(self._folder / name, key, previous)
         try:
             add_file(self.state_dir, key, utc_now(), name)
         except BaseException:
@@ -114,7 +118,7 @@ class AuditLog:
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
         try:
-            with usable(self.state_dir / FOLDER, STATE):
+            with usable(self._folder, STATE):
                 yield
         except PlatformError as error:
             raise AuditError(*error.faults) from error

@@ -27,7 +27,7 @@ from preopen.trust.audit_register import (
 _OTHERS: Final = 0o077
 TRIES: Final = 5  # to read a head that is being written
 
-_ANEW: Final = f"move {FOLDER}/ and {KEY} away together, and a new log begins"
+_ANEW: Final = f"end every server, move {FOLDER}/ and {KEY} away together, and a new log begins"
 _AWAY: Final = "find out who removed it, and put it back from a copy if there is one"
 _AWAY_OR_ANEW: Final = f"{_AWAY}, or {_ANEW}"
 
