@@ -1,6 +1,9 @@
 """The writer: one line per record whatever is in it, files of bounded size, loud when it cannot."""
 
 import json
+import os
+import re
+import resource
 import stat
 from collections.abc import Callable
 from dataclasses import replace
@@ -198,7 +201,7 @@ def test_unfinished_record_is_told_and_no_fault(ledger: Ledger) -> None:
 def test_beginning_that_was_cut_short_is_told_and_no_fault(ledger: Ledger) -> None:
     """Ours: a head that counts none comes first; its file may be missing or empty."""
     ledger.write()
-    name = "20260101T000000Z-1-00000000-0000.jsonl"
+    name = "20260101T000000000000Z-1-00000000-0000.jsonl"
     head = make_head(ledger.key.read_bytes(), Head(file=name, count=0, last=BEGINNING))
     head_of(ledger.folder / name).write_bytes(head)
     missing = ledger.verify()
@@ -304,3 +307,22 @@ def test_key_is_read_and_not_made(ledger: Ledger) -> None:
     assert not ledger.key.exists()
     ledger.write()
     assert own.read_key(ledger.key, "") == ledger.key.read_bytes()
+
+
+def test_more_files_than_a_process_may_open_are_read_in_the_order_of_time(ledger: Ledger) -> None:
+    """Ours: every `preopen call` leaves a file; processes that overlap are shown interleaved."""
+    ledger.folder.mkdir(parents=True)
+    for number in range(300):
+        times = [f"2026-01-01T00:{at // 60:02}:{at % 60:02}.000Z" for at in (number, number + 2)]
+        stamp = re.sub(r"[-:.]", "", times[0]).replace("Z", "000Z")
+        lines = [json.dumps({"time": time, "kind": "call"}) for time in times]
+        (ledger.folder / f"{stamp}-7-{number:08x}-0000.jsonl").write_text("\n".join(lines) + "\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, hard))
+    try:
+        times = [str(shown.fields["time"]) for shown in Follower(ledger.folder).new()]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert 600 == len(times)
+    assert sorted(times) == times

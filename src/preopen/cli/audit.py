@@ -140,25 +140,25 @@ def _show(follower: Follower, wanted: Filter, last: int | None, *, as_json: bool
         _say_lines(found if last is None else deque(found, maxlen=last))
         return
     kept: deque[Shown] = deque(maxlen=last or _LAST)
-    ended = set()
-    count = 0
+    unended: set[str] = set()
     for shown in found:
         kind, call = shown.fields["kind"], str(shown.fields.get("call"))
         if kind == "call":
-            ended.add(call)
+            unended.discard(call)
+        elif kind == "begin":
+            unended.add(call)
         if kind in _FOR_PEOPLE:
-            count += 1
             kept.append(shown)
-    rows = [_row(each.fields) for each in kept if not _is_repeated(each.fields, ended)]
+    rows = [_row(each.fields) for each in kept if not _is_repeated(each.fields, unended)]
     if rows:
         say_table(_HEADERS, rows)
-    elif count == 0:
+    else:
         say(f"Nothing of that kind is on record in {follower.folder}.")
 
 
-def _is_repeated(fields: dict[str, JsonValue], ended: set[str]) -> bool:
+def _is_repeated(fields: dict[str, JsonValue], unended: set[str]) -> bool:
     """Whether a call's beginning is told by its end."""
-    return fields["kind"] == "begin" and str(fields.get("call")) in ended
+    return fields["kind"] == "begin" and str(fields.get("call")) not in unended
 
 
 def _show_new(follower: Follower, wanted: Filter, *, as_json: bool) -> None:

@@ -39,13 +39,9 @@ class Chain:
     unfinished: bool = False  # the last line has no end
     faults: list[Fault] = field(default_factory=list)
     more: int = 0
+    count: int = 0  # of whole lines
     _expected: int = 1
     _long: bool = False
-
-    @property
-    def count(self) -> int:
-        """How many whole lines it has."""
-        return len(self.macs)
 
     @property
     def is_whole(self) -> bool:
@@ -63,6 +59,10 @@ class Chain:
             else:
                 self.unfinished = True
 
+    def forget(self) -> None:
+        """Keep of the MACs what the next file is compared with: the last two."""
+        del self.macs[:-2]
+
     def fault(self, found: str, write: str = _KEEP, *, line: int = 0) -> None:
         """Add a fault; `line` counts from 1, 0 means the file as a whole."""
         place = f"{self.path}:{line}" if line else str(self.path)
@@ -72,7 +72,7 @@ class Chain:
             self.more += 1
 
     def _line(self, line: bytes) -> None:
-        number = self.count + 1
+        number = self.count = self.count + 1
         parts = None if self._long else split_line(line)
         fields = None if parts is None else read_body(parts[0])
         if parts is None or fields is None:

@@ -30,8 +30,8 @@ def utc_now() -> str:
 
 
 def new_stem() -> str:
-    """Return what the names of one process's files begin with: start, pid, something random."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}-{secrets.token_hex(4)}"
+    """Return what the names of one process's files begin with: start in µs, pid, random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,14 +60,13 @@ class AuditFile:
         beside = path.with_suffix(HEAD_ENDING)
         head = _make_head(beside, make_head(key, Head(file=path.name, count=0, last=BEGINNING)))
         try:
-            descriptor = os.open(path, _NEW | os.O_APPEND, 0o600)
+            descriptor = _make_file(path)
         except OSError:
             os.close(head)
             beside.unlink(missing_ok=True)
             raise
         file = cls(path=path, key=key, descriptor=descriptor, head=head)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write("start", _start(path.name, key, previous))
         except OSError:
             file.discard()
@@ -117,6 +116,21 @@ class AuditFile:
         """Let go of it, and of its lock."""
         os.close(self.descriptor)
         os.close(self.head)
+
+
+def _make_file(path: Path) -> int:
+    """Make an empty file that is locked before anybody finds it, and return it open."""
+    part = path.with_name(f".{path.name}.part")
+    descriptor = os.open(part, _NEW | os.O_APPEND, 0o600)
+    try:
+        # Under its name, one who looks whether it is locked would be in the way.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.rename(path)
+    except OSError:
+        os.close(descriptor)
+        part.unlink(missing_ok=True)
+        raise
+    return descriptor
 
 
 def _make_head(path: Path, content: bytes) -> int:

@@ -8,6 +8,7 @@ import heapq
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from preopen.trust.audit_file import ENDING, HEAD_ENDING
 from preopen.trust.audit_line import HEAD_BYTES, MAX_LINE, read_body
 from preopen.trust.audit_register import REGISTER
 
-NAME: Final = re.compile(r"\d{8}T\d{6}Z-\d{1,10}-[0-9a-f]{8}-\d{4,}")
+NAME: Final = re.compile(r"\d{8}T\d{12}Z-\d{1,10}-[0-9a-f]{8}-\d{4,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,19 @@ class Follower:
             OSError: the folder or a file cannot be read.
 
         """
-        names = (f"{stem}{ENDING}" for stem in list_files(self.folder).files)
-        yield from heapq.merge(*map(self._new_of, names), key=_time_of)
+        waiting = deque(sorted(list_files(self.folder).files, key=_start_of))
+        heads: list[tuple[str, int, Shown, Iterator[Shown]]] = []
+        number = 0
+        while waiting or heads:
+            # A file is opened when its time has come: all at once would be too many.
+            if waiting and (not heads or _start_of(waiting[0]) <= heads[0][0]):
+                following = self._new_of(f"{waiting.popleft()}{ENDING}")
+            else:
+                _, _, due, following = heapq.heappop(heads)
+                yield due
+            if shown := next(following, None):
+                number += 1
+                heapq.heappush(heads, (_time_of(shown), number, shown, following))
 
     def _new_of(self, name: str) -> Iterator[Shown]:
         position, number = self._read.get(name, (0, 0))
@@ -137,6 +149,12 @@ def read_shown(file: str, number: int, line: bytes) -> Shown | None:
     if not isinstance(fields.get("time"), str) or not isinstance(fields.get("kind"), str):
         return None
     return Shown(file=file, line=number, fields=fields)
+
+
+def _start_of(stem: str) -> str:
+    """Return when the process of a file was started, as its records write times."""
+    day, at = stem[:8], stem[9:18]
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}T{at[:2]}:{at[2:4]}:{at[4:6]}.{at[6:]}Z"
 
 
 def _time_of(shown: Shown) -> str:

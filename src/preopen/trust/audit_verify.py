@@ -162,6 +162,7 @@ def _with_head(chain: Chain, before: Head | str, after: Head | str, *, running: 
     match before, after:
         case Head(), Head():
             check_head(chain, before, after)
+            chain.forget()
         case _:
             said = before if isinstance(before, str) else str(after)
             chain.faults.append(Fault(place=str(path), found=said, write=_AWAY))
