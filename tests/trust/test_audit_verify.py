@@ -1,12 +1,16 @@
 """A log that was changed, cut, moved or removed is found, by file and line, with the way out."""
 
+import json
 import os
 import random
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from preopen.errors import PlatformError
+from preopen.trust.audit_files import Follower
 from preopen.trust.audit_line import BEGINNING, Head, make_head, make_line
 from trust.ledger import Ledger, ended, head_of
 
@@ -343,3 +347,48 @@ def test_any_change_of_any_byte_is_found(ledger: Ledger) -> None:
             whole[:at] + bytes([whole[at] ^ (1 << chance.randrange(8))]) + whole[at + 1 :]
         )
         assert ledger.faults(), at
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    [
+        *("n", "time", "kind", "file", "key", "previous", "previous_mac", "next", "mac"),
+        *("count", "last", "files", "going", "lost", "prunings", "tool", "denials", "grants"),
+    ]
+)
+KINDS = st.sampled_from(["start", "rotated", "end", "call", "missed"])
+OBJECTS = st.builds(
+    lambda fields, kind: (
+        json.dumps({**fields, "kind": kind})[:-1].encode() + b',"mac":"' + b"0" * 64 + b'"}\n'
+    ),
+    st.dictionaries(NAMES, JSON),
+    KINDS,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lines=st.lists(OBJECTS | st.binary(max_size=80), min_size=1, max_size=4),
+    head=st.binary(max_size=600) | OBJECTS,
+    register=st.binary(max_size=80) | OBJECTS,
+)
+def test_any_bytes_are_faults_and_never_an_error(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], head: bytes, register: bytes
+) -> None:
+    """Ours: whoever may write in the folder may write anything; it is answered."""
+    ledger = Ledger(tmp_path_factory.mktemp("anything") / "state")
+    ledger.write(1)
+    file = ledger.file
+    file.write_bytes(b"".join(lines))
+    head_of(file).write_bytes(head)
+    ledger.register.write_bytes(register)
+
+    assert len(ledger.verify().faults) >= 2
+    assert all(str(fault) for fault in ledger.verify().faults)
+    assert len(list(Follower(ledger.folder).new())) <= len(b"".join(lines))

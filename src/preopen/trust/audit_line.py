@@ -114,11 +114,7 @@ def read_head(key: bytes, content: bytes) -> Head | None:
             head = Head(file=file, count=count, last=last)
         case _:
             return None
-    try:
-        whole = hmac.compare_digest(make_head(key, head), content)
-    except UnicodeEncodeError:
-        return None
-    return head if whole else None
+    return head if hmac.compare_digest(make_head(key, head), content) else None
 
 
 def make_sealed(key: bytes, fields: Mapping[str, JsonValue]) -> bytes:

@@ -145,7 +145,7 @@ def read_register(key: bytes, text: str) -> Register | None:
             lost=lost,
             prunings=tuple(Pruning(time=str(time), files=int(n)) for time, n in prunings),
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     written = write_register(key, found).encode()
     return found if hmac.compare_digest(written, text.encode(errors="replace")) else None

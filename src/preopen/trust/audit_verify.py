@@ -12,7 +12,7 @@ from preopen.errors import Fault
 from preopen.own import read_key
 from preopen.trust.audit_chain import Chain, check_head
 from preopen.trust.audit_file import ENDING, HEAD_ENDING
-from preopen.trust.audit_files import is_in_use, lines_of, list_files, opened, read_small
+from preopen.trust.audit_files import NAME, is_in_use, lines_of, list_files, opened, read_small
 from preopen.trust.audit_line import BEGINNING, Head, read_head
 from preopen.trust.audit_register import (
     AFTER_REMOVAL,
@@ -121,7 +121,7 @@ def _register_faults(folder: Path, register: Register, there: set[str]) -> list[
         found = f"an older register was removed before {register.lost}, and files may be, too"
         faults.append(Fault(place=str(folder / REGISTER), found=found, write=_AWAY_OR_ANEW))
     for name in register.files:
-        if name not in there and not (folder / name).exists():
+        if name not in there and not _is_there(folder, name):
             found = "the file is missing, and its head, too: the register names it"
             faults.append(Fault(place=str(folder / name), found=found, write=_AWAY))
     return faults
@@ -230,7 +230,7 @@ def _joined(
     chain.faults, chain.more = [], 0
     last = chain.last or {}
     following = last.get("next") if last.get("kind") == "rotated" else None
-    if isinstance(following, str) and not (folder / Path(following).name).exists():
+    if isinstance(following, str) and not _is_there(folder, following):
         chain.fault(
             f"{shown(following)}, the file that follows it, is missing", _AWAY, line=chain.count
         )
@@ -240,6 +240,11 @@ def _joined(
         found = "the register does not name this file: it was put back to an older one, or changed"
         chain.fault(found, _AWAY)
     return replace(report, faults=(*report.faults, *chain.faults))
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Whether a file is there that was begun since the folder was listed; any name may be asked."""
+    return bool(NAME.fullmatch(name.removesuffix(ENDING))) and (folder / name).exists()
 
 
 def _check_previous(chain: Chain, chains: Mapping[str, Chain]) -> None:
