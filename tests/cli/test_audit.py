@@ -90,6 +90,15 @@ def test_time_that_is_none_is_a_usage_error_that_says_what_to_write(
     assert not ledger.state_dir.exists()
 
 
+@pytest.mark.parametrize("more", [["--follow"], ["--prune", "2999-01-01"]])
+def test_two_things_at_once_are_a_usage_error(ledger: Ledger, more: list[str]) -> None:
+    """Ours: who asks whether the log is whole has nothing removed."""
+    ledger.write()
+
+    assert 2 == bare("audit", "--verify", *more).exit_code
+    assert 1 == len(ledger.files)
+
+
 def test_text_of_a_record_does_nothing_to_a_terminal(ledger: Ledger) -> None:
     """Issue: text from records is untrusted on a terminal; the client's name is a client's."""
     log = ledger.open(keeps_values=True)

@@ -118,6 +118,8 @@ def command(
 
     What is shown is read and not checked; --verify finds what was changed, cut, moved or removed.
     """
+    if verifies + follow + (before is not None) > 1:
+        raise click.UsageError("--verify, --follow and --prune are three things; write one of them")
     state_dir = Path(read_surroundings().state_dir)
     with usable(state_dir / FOLDER, STATE):
         if before is not None:
