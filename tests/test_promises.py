@@ -131,6 +131,8 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "policy:decide.execute": _DECIDED,
     "policy:decide.dangerous": _DECIDED,
     "policy:decide.tools": _DECIDED,
+    "policy:audit": ("preopen.serving.recording:Recorder.begin",),
+    "policy:audit_values": ("preopen.trust.audit_record:kept_values",),
     "policy:tools.folders": ("preopen.serving.loading:find_manifests",),
     "policy:tools.without": ("preopen.serving.loading:load_registry",),
     "policy:folders": ("preopen.policy.variables:expand",),

@@ -85,6 +85,20 @@ def own_key(file: Path, after_removal: str) -> bytes:
             return _read_key(file, after_removal)
 
 
+def read_key(file: Path, after_removal: str) -> bytes | None:
+    """Return a key that `own_key` made, None where there is none; nothing is made.
+
+    Raises:
+        PlatformError: it is not ours alone, or has another length.
+
+    """
+    with usable(file.parent, STATE):
+        try:
+            return _read_key(file, after_removal)
+        except FileNotFoundError:
+            return None
+
+
 def _make_key(file: Path) -> None:
     beside = file.with_name(f".{secrets.token_hex(8)}.part")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:

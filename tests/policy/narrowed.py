@@ -6,12 +6,14 @@ from typing import Any
 from preopen.capability import CEILINGS, Access
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import Auditing, AuditMode
 from preopen.policy.decisions import Decision
 from preopen.tool.limits import RANGES
 
 MINE = """\
 preopen = 1
 max_level = "write"
+audit_values = true
 [decide]
 write = "ask"
 [decide.tools]
@@ -210,6 +212,16 @@ TABLE: dict[str, Row] = {
     ),
     "egress.ca_file": Row(
         more='[egress]\nca_file = "mine.pem"', said='egress.ca_file: "mine.pem": roots of trust are'
+    ),
+    "audit": Row(
+        same='audit = "on"',
+        less='audit = "required"',
+        changed={"auditing": Auditing(mode=AuditMode.REQUIRED, keeps_values=True)},
+    ),
+    "audit_values": Row(
+        same="audit_values = true",
+        less="audit_values = false",
+        changed={"auditing": Auditing()},
     ),
     "egress.record_paths": Row(
         same="[egress]\nrecord_paths = true",

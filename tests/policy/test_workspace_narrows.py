@@ -15,6 +15,7 @@ from preopen.egress.rule import EgressRule
 from preopen.egress.rules import intersect
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import Auditing, AuditMode
 from preopen.policy.decisions import Decision, read_decisions, rule_folders
 from preopen.policy.flows import FlowRule, read_flows
 from preopen.policy.network import NetworkPolicy, read_network
@@ -135,6 +136,12 @@ def network(before: NetworkPolicy, after: NetworkPolicy) -> bool:
     )
 
 
+def recorded(before: Auditing, after: Auditing) -> bool:
+    """Whether as much is recorded as was, and no value more."""
+    strict = [each.mode is AuditMode.REQUIRED for each in (before, after)]
+    return strict[0] <= strict[1] and before.keeps_values >= after.keeps_values
+
+
 def less(before: QuotaPolicy, after: QuotaPolicy) -> bool:
     """Whether each tool may use at most what it might."""
     for tool in ("fetch", "hash", "any"):
@@ -180,6 +187,7 @@ POLICY: Final[dict[str, Holds]] = {
     "required_layers": at_least,
     "own_paths": same,
     "network": network,
+    "auditing": recorded,
     "quotas": less,
     "flows": more,
     "home": same,

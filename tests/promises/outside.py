@@ -164,6 +164,10 @@ def _binding(original: Callable[..., Any], _key: str) -> object:
     return binding
 
 
+def _kept_values(original: Callable[..., Any], _key: str) -> object:
+    return lambda texts, **_named: original(texts, keeps_values=True)
+
+
 MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.cells.launch:check_layers": answers(None),
     "preopen.cells.permits:Permits._may_start": answers(True),
@@ -189,6 +193,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.policy.variables:expand": _expand,
     "preopen.schema:Validator.problems": answers(()),
     "preopen.serving.invocation:Invoker._binding": _binding,
+    "preopen.serving.recording:Recorder.begin": answers(True),
+    "preopen.trust.audit_record:kept_values": _kept_values,
     "preopen.serving.loading:_part_doubles": _part_doubles,
     "preopen.serving.loading:find_manifests": _find_manifests,
     "preopen.serving.loading:load_registry": _load_registry,

@@ -13,7 +13,7 @@ import trustme
 from preopen.cells.pool import Pool
 from preopen.errors import ManifestError, PolicyError
 from preopen.policy.policy import Policy
-from preopen.serving.server import receipt_to_json
+from preopen.serving.receipts import receipt_to_json
 from promises.network import PUBLIC, SECRET, asking, on_loopback, operator, sent, sent_to
 from web import Web, serving
 

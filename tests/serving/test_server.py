@@ -14,8 +14,9 @@ from preopen.capability import Grants
 from preopen.level import PermissionLevel
 from preopen.outcome import Denial, JsonValue
 from preopen.serving.invocation import Answer, Invoke, Progress
+from preopen.serving.receipts import receipt_to_json
 from preopen.serving.registry import Tool
-from preopen.serving.server import INSTRUCTIONS, hints_of, make_server, receipt_to_json
+from preopen.serving.server import INSTRUCTIONS, hints_of, make_server
 from preopen.tool.result import MediaBlock, ResourceBlock, TextBlock
 from preopen.trust.consent import Caller
 from serving.values import INPUT_SCHEMA, SHA256, make_answer, make_receipt, make_registry, make_tool

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from trust.calls import Clock
+from trust.ledger import Ledger
 from trust.school import School
 
 
@@ -29,3 +30,9 @@ def school(tmp_path: Path) -> School:
     for file in ("ws/src/a.txt", "ws/src/deep/b.txt", "docs/in/d.txt", "beside/e.txt"):
         (top / file).write_text("x")
     return School(top)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Make an empty state folder."""
+    return Ledger(tmp_path / "state")

@@ -3,11 +3,13 @@
 import base64
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import anyio
 import click
 
+from preopen import __version__
 from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.consent import ask_at_terminal
@@ -23,7 +25,14 @@ from preopen.cli.options import (
 )
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
-from preopen.cli.starting import Start, make_cache, make_session, open_cells, start_launcher
+from preopen.cli.starting import (
+    Start,
+    make_cache,
+    make_session,
+    open_cells,
+    open_recorder,
+    start_launcher,
+)
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags
@@ -134,9 +143,11 @@ def _call(start: Start, tool: Tool, arguments: Mapping[str, JsonValue]) -> Answe
 
 
 async def _run(start: Start, tool: Tool, arguments: Mapping[str, JsonValue]) -> Answer:
+    caller = Caller(ask=ask_at_terminal, name="preopen call", version=__version__)
     async with open_cells(start.launcher, start.policy, start.around, spares=0) as pool:
-        invoke = make_invoker(pool, start.policy, start.session)
-        return await invoke(tool, arguments, _progress, Caller(ask=ask_at_terminal, client="shell"))
+        run = partial(make_invoker(pool, start.policy, start.session), tool, arguments, _progress)
+        with open_recorder(start.policy, start.around) as recorder:
+            return await recorder.recorded(caller, tool, arguments, run)
 
 
 async def _progress(text: str) -> None:

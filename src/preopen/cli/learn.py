@@ -176,7 +176,7 @@ async def _run(start: Start, tool: Tool, calls: Calls) -> Learned:
             invoke=make_invoker(pool, start.policy, start.session),
             policy=start.policy,
             progress=_progress,
-            caller=Caller(ask=ask_at_terminal, client="shell"),
+            caller=Caller(ask=ask_at_terminal, name="preopen learn"),
         )
         return await learner.learn(tool, calls)
 

@@ -18,7 +18,7 @@ from preopen.errors import PreopenError
 VERBS: Final = (
     *("serve", "list", "call", "learn", "check", "explain", "policy"),
     *("decide", "approve", "diff"),
-    *("doctor", "selftest"),
+    *("audit", "doctor", "selftest"),
 )
 
 DONE: Final = 0

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
@@ -36,6 +37,7 @@ from preopen.cli.starting import (
     make_cache,
     make_session,
     open_cells,
+    open_recorder,
     start_launcher,
 )
 from preopen.cli.surroundings import read_surroundings
@@ -112,10 +114,14 @@ async def _serve(
     from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
-    cells = open_cells(start.launcher, start.policy, start.around)
-    async with cells as pool, anyio.create_task_group() as tasks:
+    async with AsyncExitStack() as stack:
+        recorder = stack.enter_context(open_recorder(start.policy, start.around))
+        recorder.start()
+        cells = open_cells(start.launcher, start.policy, start.around)
+        pool = await stack.enter_async_context(cells)
+        tasks = await stack.enter_async_context(anyio.create_task_group())
         invoke = make_invoker(pool, start.policy, start.session)
-        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
+        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS, recorder=recorder)
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(announce)
         tasks.start_soon(_prepare_all, pool, registry)

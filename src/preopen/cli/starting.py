@@ -6,12 +6,12 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
@@ -23,7 +23,11 @@ from preopen.cli.interrupts import ending_at_once
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.serving.session import Session, open_session
+from preopen.trust.audit import AuditLog
 from preopen.trust.standing import FILE_NAME, Standing
+
+if TYPE_CHECKING:
+    from preopen.serving.recording import Recorder
 
 Launcher: TypeAlias = ZygoteLauncher | SpawnLauncher
 
@@ -103,6 +107,18 @@ class Start:
     policy: Policy
     around: Surroundings
     session: Session
+
+
+@contextmanager
+def open_recorder(policy: Policy, around: Surroundings) -> Iterator["Recorder"]:
+    """Open what records this process's calls, and close it; a file is made at the first record."""
+    # It imports what serves, for which the zygote's start would have to wait.
+    from preopen.serving.recording import Recorder  # noqa: PLC0415 - as said above
+
+    auditing = policy.auditing
+    log = AuditLog(state_dir=Path(around.state_dir), keeps_values=auditing.keeps_values)
+    with closing(Recorder(log=log, mode=auditing.mode)) as recorder:
+        yield recorder
 
 
 @asynccontextmanager

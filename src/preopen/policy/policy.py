@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from preopen.capability import CEILINGS, DEFAULT_CELLS, Access
 from preopen.layer import Layer
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import Auditing
 from preopen.policy.decisions import Decisions
 from preopen.policy.flows import FlowRule
 from preopen.policy.network import NetworkPolicy
@@ -58,6 +59,7 @@ class Policy:
     network: NetworkPolicy = field(default_factory=NetworkPolicy)
     quotas: QuotaPolicy = field(default_factory=QuotaPolicy)
     flows: tuple[FlowRule, ...] = ()
+    auditing: Auditing = field(default_factory=Auditing)
     home: str = "/"
     origins: Mapping[str, str] = field(default_factory=dict)
     workspace_file: str = ""

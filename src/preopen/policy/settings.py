@@ -23,6 +23,7 @@ from preopen.document import (
 from preopen.errors import Fault, PolicyError
 from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import Auditing, read_auditing
 from preopen.policy.decisions import Decisions, describe_decisions, read_decisions
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.flows import FlowRule, describe_flows, read_flows
@@ -148,6 +149,7 @@ class _Loader:
             network=self._network(),
             quotas=self._quotas(),
             flows=self._flows(),
+            auditing=self._auditing(),
             home=os.path.realpath(self.around.home),
             origins=self.origins,
         )
@@ -307,6 +309,11 @@ class _Loader:
         self.faults += faults
         self.origins |= {key: self.file for key, _ in describe_flows(rules) if rules}
         return rules
+
+    def _auditing(self) -> Auditing:
+        for key in ("audit", "audit_values"):
+            self._origin(key)
+        return read_auditing(self.document)
 
     def _own_paths(self) -> tuple[str, ...]:
         folders = [self.around.config_dir, self.around.state_dir, self.around.cache_dir]

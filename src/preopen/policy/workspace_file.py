@@ -125,6 +125,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "egress.hosts": ("egress.hosts", rows.narrow_hosts),
     "egress.private": ("egress.private", rows.narrow_private),
     "egress.ca_file": ("egress.ca_file", rows.narrow_ca_file),
+    "audit": ("audit", rows.narrow_audit),
+    "audit_values": ("audit_values", rows.narrow_audit_values),
     "egress.record_paths": ("egress.record_paths", rows.narrow_record_paths),
     **dict.fromkeys(
         ("secrets.*.environment", "secrets.*.file", "secrets.*.keyring"),

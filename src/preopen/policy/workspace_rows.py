@@ -14,6 +14,7 @@ from preopen.egress.rules import intersect
 from preopen.errors import Fault
 from preopen.layer import layers_named
 from preopen.level import PermissionLevel
+from preopen.policy.auditing import AuditMode
 from preopen.policy.decisions import FOLDER_WRITES, Decision, Decisions, read_narrowing
 from preopen.policy.names import is_tool_name
 from preopen.policy.network import read_private, read_rules
@@ -218,6 +219,25 @@ def narrow_record_paths(narrowing: Narrowing, recorded: bool) -> None:  # noqa: 
     elif recorded and not network.records_paths:
         found = "receipts show no paths, as you, or a default, decided"
         narrowing.ignore("egress", "record_paths", found=found)
+
+
+def narrow_audit(narrowing: Narrowing, word: str) -> None:
+    """Refuse calls that cannot be recorded where one of both does."""
+    auditing, mode = narrowing.policy.auditing, AuditMode(word)
+    if mode is AuditMode.REQUIRED and auditing.mode is AuditMode.ON:
+        narrowing.narrow("audit", auditing=replace(auditing, mode=mode))
+    elif mode is not auditing.mode:
+        narrowing.ignore("audit", found='"on" does not lift the "required" of your file')
+
+
+def narrow_audit_values(narrowing: Narrowing, kept: bool) -> None:  # noqa: FBT001 - a value of the file
+    """Keep the values of arguments out of the log where one of both says so."""
+    auditing = narrowing.policy.auditing
+    if auditing.keeps_values and not kept:
+        narrowing.narrow("audit_values", auditing=replace(auditing, keeps_values=False))
+    elif kept and not auditing.keeps_values:
+        found = "records keep no values of arguments, as you, or a default, decided"
+        narrowing.ignore("audit_values", found=found)
 
 
 def narrow_secrets(narrowing: Narrowing, table: Mapping[str, Any]) -> None:

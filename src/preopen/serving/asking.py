@@ -18,7 +18,17 @@ from preopen.policy.policy import Policy
 from preopen.serving.registry import Tool
 from preopen.serving.session import Session
 from preopen.tool.limits import format_limit
-from preopen.trust.consent import Ask, Channel, Question, Said, Say, Unasked, digest_of
+from preopen.trust.consent import (
+    Ask,
+    Caller,
+    Channel,
+    Deciding,
+    Question,
+    Said,
+    Say,
+    Unasked,
+    digest_of,
+)
 from preopen.trust.guards import (
     CallReach,
     Crossing,
@@ -39,7 +49,6 @@ _LASTING: Final = (Say.ONCE, Say.SESSION, Say.ALWAYS, Say.NO)
 class Allowed:
     """The call may run. `consent` is what a person said, "" where nobody had to be asked."""
 
-    decision: Decision = Decision.ALLOW
     consent: str = ""
     channel: Channel = Channel.NONE
     notes: tuple[str, ...] = ()
@@ -56,7 +65,6 @@ class Stopped:
     """The call may not run: the operator's file says so, or no person said yes."""
 
     denial: Denial
-    decision: Decision
     consent: str = ""
     channel: Channel = Channel.NONE
 
@@ -84,30 +92,43 @@ class Judge:
         filled: Mapping[str, JsonValue],
         narrowed: Narrowed,
         reach: CallReach,
-        ask: Ask,
+        caller: Caller,
     ) -> Allowed | Stopped:
-        """Return whether this call may run; what `ask` raises goes through."""
+        """Return whether this call may run, once the caller's recorder has heard of it.
+
+        What the caller's `ask` raises goes through.
+        """
         policy = self.policy
         rulings = rule_call(
             policy.decisions, tool.name, tool.grants, narrowed.mounts, policy.workspace
         )
         denied = [each for each in rulings if each.decision is Decision.DENY]
         if denied:
+            caller.decided(Deciding(decision="denied", rule=str(denied[0])))
             return _deny(tool, denied[0])
         flow = self.session.flows.judge(reach, said_yes=())
         if isinstance(flow, Forbidden):
-            return Stopped(denial=flow_denial(flow), decision=Decision.DENY)
+            caller.decided(
+                Deciding(decision="denied", rule=f"{flow.rule.key} of {flow.rule.place}")
+            )
+            return Stopped(denial=flow_denial(flow))
         reasons = asked_for(rulings)
         channel, notes = self._find(tool, reasons)
         if channel is not None:
             if not isinstance(flow, MustAsk):
-                return Allowed(decision=Decision.ASK, consent="yes", channel=channel)
+                allowed = Allowed(consent="yes", channel=channel)
+                caller.decided(_answered("; ".join(reasons), (), allowed))
+                return allowed
             reasons = ()
         if not reasons and not isinstance(flow, MustAsk):
             return Allowed()
         shared = policy.calls_per_cell.get(tool.name, 1) > 1
         question = make_question(tool, filled, narrowed, (reasons, flow), shared=shared)
-        return await self._ask(question, flow, ask, notes)
+        rule = "; ".join(question.reasons)
+        caller.decided(Deciding(decision="asked", rule=rule, grants=question.touches))
+        verdict = await self._ask(question, flow, caller.ask, notes)
+        caller.decided(_answered(rule, question.touches, verdict))
+        return verdict
 
     def _find(self, tool: Tool, reasons: tuple[str, ...]) -> tuple[Channel | None, tuple[str, ...]]:
         """Return how these reasons were answered before, if they were, and what is to be said."""
@@ -128,7 +149,6 @@ class Judge:
             case Said(say=Say.NO):
                 return Stopped(
                     denial=Denial(target=question.tool, reason="the person who was asked said no"),
-                    decision=Decision.ASK,
                     consent="no",
                     channel=said.channel,
                 )
@@ -136,7 +156,6 @@ class Judge:
         if said.say is Say.SESSION:
             self.session.flows.pardon(crossings)
         return Allowed(
-            decision=Decision.ASK,
             consent=said.say.value,
             channel=said.channel,
             notes=(*notes, *self._keep(question, said.say)),
@@ -158,9 +177,7 @@ class Judge:
             denial = Denial(target=question.tool, reason=reason, allow=allow)
         else:
             denial = flow_denial(flow)
-        return Stopped(
-            denial=denial, decision=Decision.ASK, consent="no answer", channel=said.channel
-        )
+        return Stopped(denial=denial, consent="no answer", channel=said.channel)
 
 
 def make_question(
@@ -269,6 +286,14 @@ def _line(text: str) -> str:
 def _deny(tool: Tool, ruling: Ruling) -> Stopped:
     reason = f"not allowed: {ruling}"
     allow = f'the operator could write under [decide.tools] in preopen.toml {tool.name} = "ask"'
-    return Stopped(
-        denial=Denial(target=tool.name, reason=reason, allow=allow), decision=Decision.DENY
+    return Stopped(denial=Denial(target=tool.name, reason=reason, allow=allow))
+
+
+def _answered(rule: str, grants: tuple[str, ...], verdict: Allowed | Stopped) -> Deciding:
+    return Deciding(
+        decision="answered",
+        rule=rule,
+        grants=grants,
+        consent=verdict.consent,
+        channel=verdict.channel.value,
     )

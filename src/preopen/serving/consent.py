@@ -21,7 +21,16 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from preopen.trust.consent import Ask, Channel, Question, Said, Say, Unasked, question_text
+from preopen.trust.consent import (
+    Ask,
+    Channel,
+    PersonNeeded,
+    Question,
+    Said,
+    Say,
+    Unasked,
+    question_text,
+)
 
 TTL_SECONDS: Final = 600.0  # a person who answers later is asked anew
 _KEY: Final = "consent"
@@ -39,14 +48,6 @@ _STALE: Final = (
 )
 
 _Context: TypeAlias = ServerRequestContext[Any, Any]
-
-
-class PersonNeeded(Exception):  # noqa: N818 - no error: the answer to the first of two requests
-    """Raised by an Ask of the newer era: the call ends here, and `result` asks for the second."""
-
-    def __init__(self, result: wire.InputRequiredResult) -> None:
-        super().__init__("a person is to be asked")
-        self.result = result
 
 
 @dataclass(slots=True)
@@ -68,6 +69,12 @@ class Consents:
             return self._answer(question, params)
 
         return ask
+
+    def second_request(self, needed: PersonNeeded) -> wire.InputRequiredResult:
+        """Return what ends the first of two requests."""
+        if not isinstance(needed.result, wire.InputRequiredResult):
+            raise TypeError("only an Ask of this file asks for a second request")
+        return needed.result
 
     def _open_question(self, question: Question) -> wire.InputRequiredResult:
         nonce = secrets.token_hex(16)

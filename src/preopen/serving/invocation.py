@@ -45,7 +45,7 @@ from preopen.tool.network_failure import explain_network
 from preopen.tool.result import Reply, TextBlock, read_reply
 from preopen.tool.template import Rendered, render
 from preopen.trust.consent import Caller
-from preopen.trust.guards import Forbidden, MustAsk, flow_denial, reach_of
+from preopen.trust.guards import CallReach, Forbidden, MustAsk, flow_denial, reach_of
 from preopen.trust.quotas import Count
 
 SLOW_COMPILE_SECONDS = 5  # design §8: a call that waits longer than that for a compile says so
@@ -57,10 +57,12 @@ NOBODY: Final = Caller()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the client gets: the reply, and the receipt for it."""
+    """What the client gets, the reply and its receipt; and what a person said, by which channel."""
 
     reply: Reply
     receipt: Receipt
+    consent: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,20 @@ class Invoker:
 
     async def _decide(self, call: _Call, caller: Caller) -> Answer:
         """Run a call where files, a person, quotas and flows let it."""
-        tool, session = call.tool, self.session
+        tool = call.tool
         reach = reach_of(tool.name, call.narrowed, tool.grants, self.policy)
-        judge = Judge(policy=self.policy, session=session)
-        verdict = await judge.judge(tool, call.filled, call.narrowed, reach, caller.ask)
+        judge = Judge(policy=self.policy, session=self.session)
+        verdict = await judge.judge(tool, call.filled, call.narrowed, reach, caller)
         if isinstance(verdict, Stopped):
-            return _finish(tool, Denied(denial=verdict.denial), consent=verdict.text)
+            answer = _finish(tool, Denied(denial=verdict.denial), consent=verdict.text)
+        else:
+            answer = await self._admit(call, verdict, reach)
+        channel = verdict.channel.value if verdict.consent else ""
+        return replace(answer, consent=verdict.consent, channel=channel)
+
+    async def _admit(self, call: _Call, verdict: Allowed, reach: CallReach) -> Answer:
+        """Run a call that nobody denied, where its quota has room and no flow came between."""
+        tool, session = call.tool, self.session
         async with session.quotas.counting(tool.name) as count:
             if isinstance(count, Denial):
                 return _finish(tool, Denied(denial=count), consent=verdict.text)
@@ -226,6 +236,11 @@ def make_invoker(pool: Pool, policy: Policy, session: Session | None = None) -> 
     )
 
 
+def deny(tool: Tool, denial: Denial) -> Answer:
+    """Return the answer of a call that is denied before anything of it runs."""
+    return _finish(tool, Denied(denial=denial))
+
+
 def _finish(
     tool: Tool,
     outcome: Outcome,
@@ -268,7 +283,7 @@ def _finish(
         consent=consent,
     )
     told = (*notes, *explain_network(_held(tool), network.requests, network.denials))
-    return Answer(reply=_with_notes(said, told), receipt=receipt)
+    return Answer(reply=with_notes(said, told), receipt=receipt)
 
 
 def _explain(tool: Tool, outcome: Outcome) -> Reply:
@@ -280,7 +295,7 @@ def _held(tool: Tool) -> Manifest:
     return replace(tool.manifest, limits=tool.grants.limits)
 
 
-def _with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
+def with_notes(reply: Reply, notes: tuple[str, ...]) -> Reply:
     """Say them to the model too, but where the text must be what the structured content is."""
     if not notes or reply.structured is not None:
         return reply

@@ -6,6 +6,7 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
@@ -16,13 +17,15 @@ from pydantic import ValidationError
 
 from preopen import __version__
 from preopen.level import PermissionLevel
-from preopen.outcome import Denial, JsonValue, Receipt, Request
-from preopen.serving.consent import Consents, PersonNeeded, explain_state, seal_state
+from preopen.outcome import Denial
+from preopen.serving.consent import Consents, explain_state, seal_state
 from preopen.serving.invocation import Answer, Invoke, Progress
+from preopen.serving.receipts import receipt_to_json
+from preopen.serving.recording import UNRECORDED, Recorder
 from preopen.serving.registry import Registry, Tool
 from preopen.tool.failure import one_line
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
-from preopen.trust.consent import Caller
+from preopen.trust.consent import Ask, Caller, PersonNeeded
 
 INSTRUCTIONS: Final = """\
 Every tool here is a WebAssembly program in a sandbox of its own. It reaches the files, hosts and \
@@ -31,7 +34,6 @@ A result that says "denied" is the sandbox at work, not a passing failure: the s
 denied again. It names what was asked for, what is allowed instead and, where there is one, the \
 line that the operator (not you) could add to allow it."""
 
-_CLIENT_SHOWN: Final = 200  # characters of what a client calls itself
 _DENIALS_LOGGED: Final = 5  # of one call; a guest may be denied a hundred times
 
 log = logging.getLogger(__name__)
@@ -40,9 +42,13 @@ _Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
 def make_server(
-    registry: Callable[[], Registry], invoke: Invoke, *, instructions: str
+    registry: Callable[[], Registry],
+    invoke: Invoke,
+    *,
+    instructions: str,
+    recorder: Recorder = UNRECORDED,
 ) -> Server[dict[str, Any]]:
-    """Return a server that lists the tools of `registry()` and puts each call to `invoke`.
+    """Return a server that lists the tools of `registry()`, and has each call invoked and recorded.
 
     `registry` is asked anew for every request. Cancelling a request cancels its `invoke`.
     """
@@ -61,12 +67,14 @@ def make_server(
         if tool is None:
             raise MCPError(wire.INVALID_PARAMS, offered.absence_of(params.name))
         try:
-            caller = Caller(ask=consents.ask_through(context, params), client=_client_of(context))
-            answer = await invoke(tool, params.arguments or {}, _progress_of(context), caller)
+            arguments = params.arguments or {}
+            run = partial(invoke, tool, arguments, _progress_of(context))
+            caller = _caller_of(context, consents.ask_through(context, params))
+            answer = await recorder.recorded(caller, tool, arguments, run)
             _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)
         except PersonNeeded as needed:
-            return needed.result
+            return consents.second_request(needed)
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
             return _failed(_record_incident(f"tools/call {tool.name}", error))
 
@@ -142,53 +150,6 @@ def to_result(answer: Answer) -> wire.CallToolResult:
     )
 
 
-def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
-    """Return a receipt as clients and the audit log see it."""
-    usage = receipt.usage
-    fuel = {} if usage.fuel_used is None else {"fuel_used": usage.fuel_used}
-    user = {"cell_user": receipt.cell_user} if receipt.cell_user else {}
-    return {
-        "outcome": receipt.outcome,
-        "grants": list(receipt.grants),
-        "cell": receipt.cell,
-        **user,
-        "walls": list(receipt.walls),
-        "walls_missing": list(receipt.walls_missing),
-        "wall_time_ms": round(usage.wall_time_ms, 3),
-        "cpu_time_ms": round(usage.cpu_time_ms, 3),
-        "peak_memory_bytes": usage.peak_memory_bytes,
-        "memory_of": usage.memory_of,
-        "bytes_in": usage.bytes_in,
-        "bytes_out": usage.bytes_out,
-        **fuel,
-        "denials": [
-            {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
-            for denial in receipt.denials
-        ],
-        "requests": [_request_to_json(request) for request in receipt.requests],
-        **({"left_out": receipt.left_out} if receipt.left_out else {}),
-        "notes": list(receipt.notes),
-        **({"consent": receipt.consent} if receipt.consent else {}),
-        "sha256": receipt.sha256,
-    }
-
-
-def _request_to_json(request: Request) -> dict[str, JsonValue]:
-    path = {"path": request.path} if request.path else {}
-    return {
-        "method": request.method,
-        "scheme": request.scheme,
-        "host": request.host,
-        "port": request.port,
-        **path,
-        "address": request.address,
-        "result": request.result,
-        "request_bytes": request.request_bytes,
-        "response_bytes": request.response_bytes,
-        "time_ms": round(request.time_ms, 3),
-    }
-
-
 def _to_content(block: Block) -> wire.ContentBlock:
     match block:
         case TextBlock(text=text):
@@ -213,12 +174,12 @@ def _to_content(block: Block) -> wire.ContentBlock:
             assert_never(block)
 
 
-def _client_of(context: _Context) -> str:
-    """Return the client's name and version as it gave them: nobody has checked them."""
-    params = context.session.client_params
-    if params is None:
-        return ""
-    return f"{params.client_info.name} {params.client_info.version}"[:_CLIENT_SHOWN]
+def _caller_of(context: _Context, ask: Ask) -> Caller:
+    """Return who calls: said once in the handshake era, with every request in the other."""
+    said = context.session.client_params
+    if said is None:
+        return Caller(ask=ask)
+    return Caller(ask=ask, name=said.client_info.name, version=said.client_info.version)
 
 
 def _progress_of(context: _Context) -> Progress:

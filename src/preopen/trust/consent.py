@@ -82,12 +82,43 @@ async def ask_nobody(_question: Question) -> Unasked:
     return Unasked(why="nobody is there to be asked")
 
 
+class PersonNeeded(Exception):  # noqa: N818 - no error: the answer to the first of two requests
+    """Raised by an Ask that gets its answer with a second call: this one ends, and nothing ran.
+
+    `result` is what its maker answers the client with.
+    """
+
+    def __init__(self, result: object) -> None:
+        super().__init__("a person is to be asked")
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deciding:
+    """One decision over one call, for whoever records it: what decided, and what was said."""
+
+    decision: str  # "asked", "answered", "denied"
+    rule: str
+    grants: tuple[str, ...] = ()
+    consent: str = ""
+    channel: str = ""
+
+
+def tell_nobody(_deciding: Deciding) -> None:
+    """Record nothing, for a caller that nobody records."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who makes a call: the way to their person, and the client's name as it gave it."""
+    """Who makes a call: the way to their person, and what they call themselves, unchecked.
+
+    `decided` hears of each decision over the call.
+    """
 
     ask: Ask = ask_nobody
-    client: str = ""
+    name: str = ""
+    version: str = ""
+    decided: Callable[[Deciding], None] = tell_nobody
 
 
 def digest_of(*parts: object) -> str:
