@@ -9,7 +9,7 @@ from preopen.serving.invocation import Answer, Progress
 from preopen.serving.registry import Tool
 from preopen.serving.server import INSTRUCTIONS, make_server
 from preopen.serving.transports.stdio import serve_stdio
-from serving.values import make_answer, make_registry, make_tool
+from serving.values import make_answer, make_current, make_tool
 
 
 async def invoke(tool: Tool, arguments: Mapping[str, JsonValue], progress: Progress) -> Answer:
@@ -25,8 +25,8 @@ async def invoke(tool: Tool, arguments: Mapping[str, JsonValue], progress: Progr
 
 async def main() -> None:
     """Serve until standard input ends."""
-    registry = make_registry(*(make_tool(name) for name in ("echo", "fail", "hang")))
-    await serve_stdio(make_server(lambda: registry, invoke, instructions=INSTRUCTIONS))
+    current = make_current(*(make_tool(name) for name in ("echo", "fail", "hang")), invoke=invoke)
+    await serve_stdio(make_server(lambda: current, instructions=INSTRUCTIONS))
 
 
 anyio.run(main)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
@@ -15,7 +16,7 @@ import click
 
 from preopen import __version__
 from preopen.cells.pool import Pool
-from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError
+from preopen.cells.zygote import LAUNCH_SECONDS
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
 from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
@@ -24,12 +25,12 @@ from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import Launcher, describe_owner, make_cache, open_cells, start_launcher
 from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
-from preopen.errors import PreopenError
-from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
-from preopen.policy.settings import load_policy
+from preopen.policy.settings import load_policy, policy_place
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
+from preopen.serving.sources import Sources
 
 _HOSTS: Final = 3  # that the line at the start names
 
@@ -68,36 +69,42 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
     launcher = start_launcher(policy, spawn=spawn)
     try:
         registry = load_registry(policy)
+        sources = Sources(
+            read_policy=partial(load_policy, flags, around),
+            read_registry=load_registry,
+            policy_file=policy_place(flags, around),
+            folders=(f"{around.config_dir}/tools",),
+        )
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
         with ending_at_once():
-            importlib.import_module("preopen.serving.server")
+            importlib.import_module("preopen.serving.live")
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
         announce = partial(_announce, launcher, registry, policy, spawn=spawn)
-        anyio.run(_serve, launcher, registry, policy, around, announce, backend_options=loop)
+        cells = partial(open_cells, launcher, policy, around)
+        anyio.run(_serve, cells, registry, policy, sources, announce, backend_options=loop)
     finally:
         launcher.close()
 
 
 async def _serve(
-    launcher: Launcher,
+    cells: Callable[[], AbstractAsyncContextManager[Pool]],
     registry: Registry,
     policy: Policy,
-    around: Surroundings,
+    sources: Sources,
     announce: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     # Not at the top: every other verb would wait for it, and so would the zygote.
     from preopen.serving.invocation import make_invoker  # noqa: PLC0415 - as said above
-    from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
+    from preopen.serving.live import open_live  # noqa: PLC0415 - as said above
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
-    async with open_cells(launcher, policy, around) as pool, anyio.create_task_group() as tasks:
-        invoke = make_invoker(pool, policy)
-        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
+    async with cells() as pool, anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(announce)
-        tasks.start_soon(_prepare_all, pool, registry)
-        await serve_stdio(server)
+        invoker = partial(make_invoker, pool)
+        async with open_live(pool, policy, registry, sources, invoker) as server:
+            await serve_stdio(server)
         tasks.cancel_scope.cancel()
 
 
@@ -106,17 +113,6 @@ async def _end_on_signal(scope: anyio.CancelScope) -> None:
         async for _ in signals:
             scope.cancel()
             return
-
-
-async def _prepare_all(pool: Pool, registry: Registry) -> None:
-    """Compile ahead, so that no first call waits; a fault is told, and told again by each call."""
-    for tool in registry.tools.values():
-        if tool.source.networked and not tool.grants.egress:
-            continue  # it could send nothing, so nobody waits for it
-        try:
-            await pool.prepare(tool.source)
-        except (PreopenError, LaunchError) as error:
-            warn(f"preopen: {tool.name}: {error}")
 
 
 async def _announce(launcher: Launcher, registry: Registry, policy: Policy, *, spawn: bool) -> None:

@@ -54,11 +54,16 @@ def load_policy(flags: Flags, around: Surroundings) -> Policy:
     return policy
 
 
-def _policy_file(flags: Flags, around: Surroundings) -> str | None:
+def policy_place(flags: Flags, around: Surroundings) -> str:
+    """Return where the operator's file is, or would be."""
     if flags.policy_file is not None:
         return _absolute(flags.policy_file, around.cwd, around.home)
-    usual = f"{around.config_dir}/{FILE_NAME}"
-    return usual if os.path.lexists(usual) else None
+    return f"{around.config_dir}/{FILE_NAME}"
+
+
+def _policy_file(flags: Flags, around: Surroundings) -> str | None:
+    place = policy_place(flags, around)
+    return place if flags.policy_file is not None or os.path.lexists(place) else None
 
 
 def _document(file: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
 from preopen.serving.registry import RefusedTool, Registry, Tool
 from preopen.shipped import MANIFESTS, shipped
-from preopen.tool.binary import read_facts
+from preopen.tool.binary import BinaryFacts, read_facts
 from preopen.tool.manifest import Manifest
 from preopen.tool.parsing import load_manifest
 from preopen.wire.frames import Binary
@@ -48,7 +48,7 @@ def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Regis
     wanted = [each for each in manifests if each not in dropped]
     unique, doubles = _part_doubles(wanted)
     refused += doubles
-    keep_out = _folders_of(unique)
+    keep_out = folders_of(unique)
     tools: dict[str, Tool] = {}
     for manifest in unique:
         try:
@@ -59,6 +59,7 @@ def load_registry(policy: Policy, found: Iterable[Found] | None = None) -> Regis
         tools=MappingProxyType(dict(sorted(tools.items()))),
         refused=tuple(refused),
         left_out=tuple(each.name for each in dropped),
+        files=_files_of(manifests, refused),
     )
 
 
@@ -69,8 +70,19 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
         PreopenError: one of its kinds, holding every Refusal.
 
     """
-    data = read_binary(manifest)
-    facts = read_facts(data, manifest.binary_path)
+    facts = read_facts(read_binary(manifest), manifest.binary_path)
+    return judge_tool(manifest, facts, policy, keep_out)
+
+
+def judge_tool(
+    manifest: Manifest, facts: BinaryFacts, policy: Policy, keep_out: tuple[str, ...]
+) -> Tool:
+    """Return the tool that this policy offers of a manifest and its binary, which is not read.
+
+    Raises:
+        ManifestError: with every Refusal.
+
+    """
     decision = decide(manifest, facts, policy, keep_out=keep_out)
     if isinstance(decision, Refused):
         raise ManifestError(*decision.refusals)
@@ -84,6 +96,7 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
     output = manifest.output_schema
     return Tool(
         manifest=manifest,
+        facts=facts,
         grants=decision.grants,
         source=BinarySource(
             binary=binary,
@@ -188,7 +201,13 @@ def _refuse_double(name: str, loser: Manifest, other: Manifest) -> RefusedTool:
     return RefusedTool(name=name, file=loser.file, faults=(fault,))
 
 
-def _folders_of(manifests: list[Manifest]) -> tuple[str, ...]:
+def _files_of(manifests: Iterable[Manifest], refused: Iterable[RefusedTool]) -> tuple[str, ...]:
+    own = [each for each in manifests if not each.builtin]
+    files = [path for each in own for path in (each.file, each.binary_path)]
+    return tuple(dict.fromkeys([*files, *(each.file for each in refused)]))
+
+
+def folders_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:
     """Return the folders that no writable grant may touch: who writes there changes what is run."""
     folders = [Path(p).resolve().parent for m in manifests for p in (m.file, m.binary_path)]
     return tuple(dict.fromkeys(map(str, folders)))

@@ -11,6 +11,7 @@ from preopen.egress.teaching import describe_rule
 from preopen.errors import Fault
 from preopen.level import PermissionLevel
 from preopen.schema import Validator
+from preopen.tool.binary import BinaryFacts
 from preopen.tool.manifest import Manifest
 from preopen.tool.result import output_schema_on_wire
 
@@ -20,6 +21,7 @@ class Tool:
     """One tool that is offered: what it asked for, what it got, and how its calls are checked."""
 
     manifest: Manifest
+    facts: BinaryFacts
     grants: Grants
     source: BinarySource
     arguments: Validator
@@ -80,11 +82,16 @@ class RefusedTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Name → Tool in a stable order (by name), and the refusals in the order of the files."""
+    """Name → Tool in a stable order (by name), and the refusals in the order of the files.
+
+    `files` are the manifests and binaries that were looked at, but for the built-in ones: a change
+    of one of them may change the rest.
+    """
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
     refused: tuple[RefusedTool, ...] = ()
     left_out: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 def describe_grants(grants: Grants) -> tuple[str, ...]:

@@ -5,20 +5,36 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import (
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+)
 from pydantic import ValidationError
 
 from preopen import __version__
 from preopen.level import PermissionLevel
 from preopen.outcome import Denial, JsonValue, Receipt, Request
+from preopen.serving.announcing import Announcer, begin_telling
+from preopen.serving.current import Current
 from preopen.serving.invocation import Answer, Progress
-from preopen.serving.registry import Registry, Tool
+from preopen.serving.registry import Tool
+from preopen.serving.resources import (
+    POLICY_URI,
+    describe_policy,
+    list_resources,
+    read_resource,
+    tool_uri,
+)
 from preopen.tool.failure import one_line
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
 
@@ -27,55 +43,119 @@ Every tool here is a WebAssembly program in a sandbox of its own. It reaches the
 variables that the operator granted, and nothing else; _meta["preopen/grants"] of a tool lists them.
 A result that says "denied" is the sandbox at work, not a passing failure: the same call will be \
 denied again. It names what was asked for, what is allowed instead and, where there is one, the \
-line that the operator (not you) could add to allow it."""
+line that the operator (not you) could add to allow it.
+The resource preopen://policy says what each tool may reach, which tools were refused and why; \
+preopen://tools/NAME is a tool's own manifest. Both follow every change that the operator makes."""
 
 _DENIALS_LOGGED: Final = 5  # of one call; a guest may be denied a hundred times
 
 log = logging.getLogger(__name__)
 
-Invoke: TypeAlias = Callable[[Tool, Mapping[str, JsonValue], Progress], Awaitable[Answer]]
 _Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
-def make_server(
-    registry: Callable[[], Registry], invoke: Invoke, *, instructions: str
-) -> Server[dict[str, Any]]:
-    """Return a server that lists the tools of `registry()` and puts each call to `invoke`.
+class PreopenServer(Server[Any]):
+    """The SDK's server; it promises list changes where an announcer keeps the promise."""
 
-    `registry` is asked anew for every request. Cancelling a request cancels its `invoke`.
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """Return what a transport starts a connection with. As the SDK's, but for the promise.
+
+        In the handshake era the SDK has each transport say it; in 2026-07-28 it sees for itself.
+        """
+        if notification_options is None:
+            told = self.get_request_handler("subscriptions/listen") is not None
+            notification_options = NotificationOptions(tools_changed=told, resources_changed=told)
+        return super().create_initialization_options(
+            notification_options, experimental_capabilities, extensions
+        )
+
+
+def make_server(
+    current: Callable[[], Current], *, instructions: str, announcer: Announcer | None = None
+) -> PreopenServer:
+    """Return a server that lists what `current()` serves and puts each call to its `invoke`.
+
+    `current` is asked anew, and once, for every request. Cancelling a request cancels its `invoke`.
+    Without an `announcer` no client is told of changes, and none is promised to be.
     """
 
     async def list_tools(
         _context: _Context, _params: wire.PaginatedRequestParams | None
     ) -> wire.ListToolsResult:
-        return wire.ListToolsResult(tools=[describe(t) for t in registry().tools.values()])
+        return wire.ListToolsResult(tools=list_tools_of(current()))
 
     async def call_tool(
         context: _Context, params: wire.CallToolRequestParams
     ) -> wire.CallToolResult:
-        tool = registry().tools.get(params.name)
+        served = current()
+        tool = served.registry.tools.get(params.name)
         if tool is None:
             message = f"there is no tool {params.name[:64]!r}; tools/list names those there are"
             raise MCPError(wire.INVALID_PARAMS, message)
         try:
-            answer = await invoke(tool, params.arguments or {}, _progress_of(context))
+            answer = await served.invoke(tool, params.arguments or {}, _progress_of(context))
             _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
             return _failed(_record_incident(f"tools/call {tool.name}", error))
 
-    server = Server(
+    async def resources(
+        _context: _Context, _params: wire.PaginatedRequestParams | None
+    ) -> wire.ListResourcesResult:
+        return wire.ListResourcesResult(resources=list_resources(current()))
+
+    async def read(
+        _context: _Context, params: wire.ReadResourceRequestParams
+    ) -> wire.ReadResourceResult:
+        return await read_resource(current(), params.uri)
+
+    server = PreopenServer(
         "preopen",
         version=__version__,
         title="preopen",
         instructions=instructions,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=resources,
+        on_read_resource=read,
+        on_subscriptions_listen=None if announcer is None else announcer.listening(),
+        lifespan=(announcer or Announcer()).connection,
+    )
+    server.add_notification_handler(
+        "notifications/initialized", wire.NotificationParams, begin_telling
     )
     # In place of the SDK's telemetry, which would hand names and ids of calls to whatever exporter
     # the environment configures.
     server.middleware[:] = [_contain]
     return server
+
+
+def events_between(old: Current, new: Current) -> list[ServerEvent]:
+    """Return what clients of `old` want to know: which lists, which resources read differently."""
+    events: list[ServerEvent] = []
+    if list_tools_of(old) != list_tools_of(new):
+        events.append(ToolsListChanged())
+    if list_resources(old) != list_resources(new):
+        events.append(ResourcesListChanged())
+    if describe_policy(old) != describe_policy(new):
+        events.append(ResourceUpdated(uri=POLICY_URI))
+    was = old.registry.tools
+    events += [
+        ResourceUpdated(uri=tool_uri(name))
+        for name, tool in new.registry.tools.items()
+        if name in was and was[name].manifest != tool.manifest
+    ]
+    return events
+
+
+def list_tools_of(current: Current) -> list[wire.Tool]:
+    """Return the tools as `tools/list` sends them: not paginated, in the registry's order."""
+    return [describe(tool) for tool in current.registry.tools.values()]
 
 
 def _tell_operator(name: str, denials: Sequence[Denial]) -> None:
