@@ -1,5 +1,6 @@
 """A site that is loaded as `preopen serve` loads it, in this process: policy, tools, reloads."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Loading:
     site: Site
     reads: int = 0
     fails: bool = False
+    began_ns: int = field(default_factory=time.time_ns)
 
     def read_registry(self, policy: Policy) -> Registry:
         """Read the tools, as the server does."""
@@ -63,6 +65,7 @@ class Loading:
             read_policy=partial(load_policy, flags, around),
             read_registry=self.read_registry,
             policy_file=policy_place(flags, around),
+            began_ns=self.began_ns,
             folders=(f"{around.config_dir}/tools",),
         )
 

@@ -5,6 +5,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -58,6 +59,7 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
     each client wants, with these flags in it, and ends (--stdio serves all the same).
     With --json it prints the entries as JSON: while serving, stdout belongs to the protocol.
     """
+    began_ns = time.time_ns()
     around = read_surroundings()
     policy = load_policy(flags, around)
     if entries or as_json or (sys.stdin.isatty() and not stdio):
@@ -73,6 +75,7 @@ def command(flags: Flags, *, stdio: bool, entries: bool, spawn: bool, as_json: b
             read_policy=partial(load_policy, flags, around),
             read_registry=load_registry,
             policy_file=policy_place(flags, around),
+            began_ns=began_ns,
             folders=(f"{around.config_dir}/tools",),
         )
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.

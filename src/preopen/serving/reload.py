@@ -5,6 +5,7 @@ A broken edit takes no tool away; a policy that allows less takes it away at onc
 
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from preopen.serving.invocation import Invoke
 from preopen.serving.loading import folders_of, judge_tool
 from preopen.serving.registry import RefusedTool, Registry, Tool
 from preopen.serving.sources import Sources
-from preopen.serving.watching import Stamps, folders_to_watch, take_stamps
+from preopen.serving.watching import Stamps, folders_to_watch, has_changed, take_stamps
 from preopen.tool.failure import one_line
 
 _LINES: Final = 20  # of one reload; a folder may hold a thousand broken manifests
@@ -43,11 +44,13 @@ class Reloader:
     holds: Callable[[BinarySource], bool]
     swapped: Callable[[Current, Current], Awaitable[None]]
     _seen: Stamps = field(default_factory=dict)
+    _read_ns: int = 0  # when the reading of what is served began
     _had_file: bool = False
     _gone: bool = False  # the policy's file was there, and at the last look it was not
     _fault: str = ""  # why the policy stays as it was
 
     def __post_init__(self) -> None:
+        self._read_ns = self.sources.began_ns
         self._had_file = os.path.lexists(self.sources.policy_file)
 
     def wanted(self) -> frozenset[str]:
@@ -58,15 +61,19 @@ class Reloader:
     async def look(self) -> None:
         """Load again if a file changed. Whatever is wrong with one, what was served goes on."""
         try:
+            began_ns = time.time_ns()
             seen = await anyio.to_thread.run_sync(take_stamps, *self._places())
-            if seen == self._seen and not self._fault and not self._gone:
+            changed = has_changed(seen, self._seen, self._read_ns)
+            if not changed and not self._fault and not self._gone:
                 return
-            made = await anyio.to_thread.run_sync(self._load, seen != self._seen)
+            made = await anyio.to_thread.run_sync(self._load, changed)
         except Exception:  # the boundary: a bug here must not end the server
             log.exception("preopen: what is served stays as it was: preopen itself failed")
             return
         # Of the files before they were read: what is written meanwhile is seen by the next look.
         self._seen = seen
+        if changed:
+            self._read_ns = began_ns
         if made is not None:
             old, self.current = self.current, made
             for line in describe_reload(old, made):

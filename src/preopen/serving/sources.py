@@ -13,11 +13,12 @@ class Sources:
 
     `read_policy` raises PolicyError; `policy_file` is where its file is or would be. `files` and
     `folders` of manifests are what else decides over the registry, and may not be there yet. Both
-    readers are called in a thread.
+    readers are called in a thread. `began_ns` is a time of the clock before the first reading.
     """
 
     read_policy: Callable[[], Policy]
     read_registry: Callable[[Policy], Registry]
     policy_file: str
+    began_ns: int
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()

@@ -19,19 +19,42 @@ Stamps: TypeAlias = Mapping[str, tuple[int, int, int, int] | None]
 
 _QUIET_MS: Final = 50  # an edit is over when nothing happened for so long: editors write in steps
 _STORM_MS: Final = 1000  # under changes without end there is a look that often
-# A look without an event: folders where the system tells nothing, and what went on between two
-# watches.
+# A look without an event: links that lead elsewhere, folders where the system tells nothing.
 _TICK_MS: Final = 2000
+
+_MANIFEST: Final = ".toml"
+_CLOCK_NS: Final = 20_000_000  # a file's times may be a tick of the kernel behind the clock
 
 log = logging.getLogger(__name__)
 
 
 def take_stamps(files: Iterable[str], folders: Iterable[str]) -> Stamps:
-    """Return how these files look, and each manifest in these folders."""
-    found = set(files)
+    """Return how these files look, and each manifest in these folders; of a folder, which it is."""
+    found, which = set(files), {}
     for folder in folders:
-        found |= {str(file) for file in Path(folder).glob("*.toml")}
-    return {file: _stamp(file) for file in found}
+        which[folder] = _stamp(folder)
+        found |= {str(file) for file in Path(folder).glob(f"*{_MANIFEST}")}
+    inodes = {folder: stamp and (stamp[0], 0, 0, 0) for folder, stamp in which.items()}
+    return {**inodes, **{file: _stamp(file) for file in found}}
+
+
+def has_changed(now: Stamps, seen: Stamps, since_ns: int) -> bool:
+    """Whether files look otherwise than they were seen; of one that was not, whether it is newer.
+
+    What was read at `since_ns` named further files and folders, whose stamps nobody took before. A
+    manifest in a folder that was seen without it is a change whatever its age: it was moved there.
+    What nobody names any more is none.
+    """
+    for file, stamp in now.items():
+        if file in seen:
+            if stamp != seen[file]:
+                return True
+        elif stamp is not None and (
+            stamp[-1] >= since_ns - _CLOCK_NS
+            or (file.endswith(_MANIFEST) and os.path.dirname(file) in seen)  # noqa: PTH120 - text
+        ):
+            return True
+    return False
 
 
 def _stamp(file: str) -> tuple[int, int, int, int] | None:
@@ -65,11 +88,15 @@ async def look_whenever_touched(
 
     Where the system cannot watch them, that is said, and the looks go on.
     """
-    said = False
+    said, turn = False, anyio.Lock()
+
+    async def look_in_turn() -> None:
+        async with turn:
+            await look()
+
     while True:
-        folders = wanted()
         try:
-            await _watch(folders, wanted, look)
+            await _watch(wanted(), wanted, look_in_turn)
         except (OSError, RuntimeError) as problem:  # RuntimeError: how watchfiles tells some
             # One that is not found went meanwhile: another one is the nearest now.
             if not said and not isinstance(problem, FileNotFoundError):
@@ -80,7 +107,7 @@ async def look_whenever_touched(
                     " watched (%s); raise fs.inotify.max_user_watches or max_user_instances",
                     why,
                 )
-            await look()
+            await look_in_turn()
             await anyio.sleep(_TICK_MS / 1000)
 
 
@@ -105,6 +132,7 @@ async def _watch(
     async with anyio.create_task_group() as tasks:
         # The thread that waits hears of nothing else, and a cancelled task would wait for it.
         tasks.start_soon(_set_at_the_end, stop)
+        tasks.start_soon(_look_first, folders, wanted, look, stop)
         try:
             async with aclosing(changes):
                 async for _ in changes:
@@ -116,6 +144,18 @@ async def _watch(
         tasks.cancel_scope.cancel()
     if problem is not None:
         raise problem
+
+
+async def _look_first(
+    folders: frozenset[str],
+    wanted: Callable[[], frozenset[str]],
+    look: Callable[[], Awaitable[None]],
+    stop: anyio.Event,
+) -> None:
+    """Look once the watch stands: what happened before it did has no event."""
+    await look()
+    if wanted() != folders:
+        stop.set()
 
 
 async def _set_at_the_end(stop: anyio.Event) -> None:
