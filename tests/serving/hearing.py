@@ -69,7 +69,7 @@ async def hearing(server: Any, era: str) -> AsyncIterator[Ear]:  # noqa: ANN401 
     ear = Ear()
 
     async def handle(message: Any) -> None:  # noqa: ANN401 - as the SDK passes them
-        if isinstance(message, wire.ServerNotification):
+        if era == "legacy" and isinstance(message, wire.ServerNotification):
             ear.hear(message)
 
     mode = era if era == "legacy" else "auto"  # which asks what the server can do
