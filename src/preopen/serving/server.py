@@ -6,6 +6,7 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
@@ -75,24 +76,21 @@ class PreopenServer(Server[Any]):
         )
 
 
-def make_server(
-    current: Callable[[], Current], *, instructions: str, announcer: Announcer | None = None
-) -> PreopenServer:
-    """Return a server that lists what `current()` serves and puts each call to its `invoke`.
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What a client may ask for; each request takes the reference to what is served once."""
 
-    `current` is asked anew, and once, for every request. Cancelling a request cancels its `invoke`.
-    Without an `announcer` no client is told of changes, and none is promised to be.
-    """
+    current: Callable[[], Current]
 
     async def list_tools(
-        _context: _Context, _params: wire.PaginatedRequestParams | None
+        self, _context: _Context, _params: wire.PaginatedRequestParams | None
     ) -> wire.ListToolsResult:
-        return wire.ListToolsResult(tools=list_tools_of(current()))
+        return wire.ListToolsResult(tools=list_tools_of(self.current()))
 
     async def call_tool(
-        context: _Context, params: wire.CallToolRequestParams
+        self, context: _Context, params: wire.CallToolRequestParams
     ) -> wire.CallToolResult:
-        served = current()
+        served = self.current()
         tool = served.registry.tools.get(params.name)
         if tool is None:
             message = f"there is no tool {params.name[:64]!r}; tools/list names those there are"
@@ -104,25 +102,35 @@ def make_server(
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
             return _failed(_record_incident(f"tools/call {tool.name}", error))
 
-    async def resources(
-        _context: _Context, _params: wire.PaginatedRequestParams | None
+    async def list_resources(
+        self, _context: _Context, _params: wire.PaginatedRequestParams | None
     ) -> wire.ListResourcesResult:
-        return wire.ListResourcesResult(resources=list_resources(current()))
+        return wire.ListResourcesResult(resources=list_resources(self.current()))
 
-    async def read(
-        _context: _Context, params: wire.ReadResourceRequestParams
+    async def read_resource(
+        self, _context: _Context, params: wire.ReadResourceRequestParams
     ) -> wire.ReadResourceResult:
-        return await read_resource(current(), params.uri)
+        return await read_resource(self.current(), params.uri)
 
+
+def make_server(
+    current: Callable[[], Current], *, instructions: str, announcer: Announcer | None = None
+) -> PreopenServer:
+    """Return a server that lists what `current()` serves and puts each call to its `invoke`.
+
+    `current` is asked anew, and once, for every request. Cancelling a request cancels its `invoke`.
+    Without an `announcer` no client is told of changes, and none is promised to be.
+    """
+    requests = _Requests(current)
     server = PreopenServer(
         "preopen",
         version=__version__,
         title="preopen",
         instructions=instructions,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_resources=resources,
-        on_read_resource=read,
+        on_list_tools=requests.list_tools,
+        on_call_tool=requests.call_tool,
+        on_list_resources=requests.list_resources,
+        on_read_resource=requests.read_resource,
         on_subscriptions_listen=None if announcer is None else announcer.listening(),
         lifespan=(announcer or Announcer()).connection,
     )
