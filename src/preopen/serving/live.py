@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.to_thread
 
 from preopen.cells.pool import Pool
 from preopen.policy.policy import Policy
@@ -31,8 +32,9 @@ async def open_live(
 
     async def swapped(old: Current, new: Current) -> None:
         pool.require(new.policy.required_layers)
-        await announcer.tell(events_between(old, new))
         preparer.begin()
+        # In a thread: of a hundred tools it takes as long as some calls.
+        await announcer.tell(await anyio.to_thread.run_sync(events_between, old, new))
 
     reloader = Reloader(
         sources=sources,
