@@ -293,10 +293,26 @@ async def test_bug_of_ours_leaves_what_was_served(
     site.add("more")
     await followed.reloader.look()
     assert followed.names == {"mine"}
-    assert "stays as it was" in caplog.messages[-1]
+    assert "failed in preopen itself" in caplog.messages[-1]
     followed.loading.fails = False
     await followed.reloader.look()
     assert followed.names == {"mine", "more"}
+
+
+async def test_bug_of_ours_in_who_hears_of_a_reload_takes_nothing_down(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Issue 7: nothing about a reload takes the server down; what was read holds."""
+    followed = await follow(site)
+
+    async def fail(_old: object, _new: object) -> None:
+        raise RuntimeError("a bug of ours")
+
+    followed.reloader.swapped = fail
+    site.add("more")
+    await followed.reloader.look()
+    assert followed.names == {"mine", "more"}
+    assert "failed in preopen itself" in caplog.messages[-1]
 
 
 async def test_reload_says_in_few_lines_what_it_changed(

@@ -61,15 +61,17 @@ class Reloader:
     async def look(self) -> None:
         """Load again if a file changed. Whatever is wrong with one, what was served goes on."""
         try:
-            began_ns = time.time_ns()
-            seen = await anyio.to_thread.run_sync(take_stamps, *self._places())
-            changed = has_changed(seen, self._seen, self._read_ns)
-            if not changed and not self._fault and not self._gone:
-                return
-            made = await anyio.to_thread.run_sync(self._load, changed)
+            await self._look()
         except Exception:  # the boundary: a bug here must not end the server
-            log.exception("preopen: what is served stays as it was: preopen itself failed")
+            log.exception("preopen: a reload failed in preopen itself; what was read before holds")
+
+    async def _look(self) -> None:
+        began_ns = time.time_ns()
+        seen = await anyio.to_thread.run_sync(take_stamps, *self._places())
+        changed = has_changed(seen, self._seen, self._read_ns)
+        if not changed and not self._fault and not self._gone:
             return
+        made = await anyio.to_thread.run_sync(self._load, changed)
         # Of the files before they were read: what is written meanwhile is seen by the next look.
         self._seen = seen
         if changed:
