@@ -40,7 +40,9 @@ class Preparer:
                 if self.current() is not served:
                     break  # what is gone meanwhile need not be compiled
                 await self._prepare(tool)
-            await self.pool.retire([tool.source for tool in self.current().registry.tools.values()])
+            kept = [tool.source for tool in self.current().registry.tools.values()]
+            self._faulty &= {source.binary for source in kept}
+            await self.pool.retire(kept)
 
     async def _prepare(self, tool: Tool) -> None:
         """Prepare one tool; a fault is told once, and told again by each call."""

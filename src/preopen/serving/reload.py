@@ -47,6 +47,7 @@ class Reloader:
     _read_ns: int = 0  # when the reading of what is served began
     _had_file: bool = False
     _gone: bool = False  # the policy's file was there, and at the last look it was not
+    _failed: str = ""  # how the look before failed in preopen itself
     _fault: str = ""  # why the policy stays as it was
 
     def __post_init__(self) -> None:
@@ -62,8 +63,14 @@ class Reloader:
         """Load again if a file changed. Whatever is wrong with one, what was served goes on."""
         try:
             await self._look()
-        except Exception:  # the boundary: a bug here must not end the server
-            log.exception("preopen: a reload failed in preopen itself; what was read before holds")
+        except Exception as error:  # the boundary: a bug here must not end the server
+            if repr(error) != self._failed:  # every look may meet it again
+                self._failed = repr(error)
+                log.exception(
+                    "preopen: a reload failed in preopen itself; what was read before holds"
+                )
+        else:
+            self._failed = ""
 
     async def _look(self) -> None:
         began_ns = time.time_ns()
