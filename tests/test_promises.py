@@ -121,7 +121,7 @@ KEEPERS: Final[dict[str, tuple[str, ...]]] = {
     "limits.request_bytes": ("preopen.egress.guest:Guest.body",),
     "limits.response_bytes": ("preopen.egress.relay:_Exchange._return",),
     "limits.requests": ("preopen.egress.gateway:Attendance.ask",),
-    "policy:preopen": ("preopen.policy.settings:_document",),
+    "policy:preopen": ("preopen.policy.file:read_document",),
     "policy:workspace": (*_OPENED, "preopen.policy.settings:_Loader._workspace"),
     "policy:max_level": _LEVEL,
     "policy:decide.none": _DECIDED,

@@ -14,6 +14,7 @@ from preopen.wire.frames import (
     Answer,
     Binary,
     Call,
+    Forget,
     Fork,
     Forked,
     Frame,
@@ -91,6 +92,7 @@ _BINARY: Final = Binary(sha256="ab" * 32, kind="component", stack_bytes=1 << 20)
 _FRAMES: Final[tuple[Frame, ...]] = (
     Load(binary=_BINARY),
     Loaded(binary=_BINARY, fault="because"),
+    Forget(binary=_BINARY),
     Fork(first=3, count=2),
     Hello(layers=("seccomp",), missing={"landlock": "old kernel"}),
     Forked(cell=3, pid=77),

@@ -20,7 +20,8 @@ from preopen.cells.start import ENVIRONMENT
 from preopen.egress.rule import Secret
 from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer
-from preopen.serving.server import describe, to_result
+from preopen.serving.listing import describe
+from preopen.serving.server import to_result
 from promises.harness import call_tool, offer
 from promises.network import asking, lines, operator
 from sandbox.entries import entry_of

@@ -11,12 +11,12 @@ import pytest
 from policy.narrowed import MINE, TABLE
 from preopen.errors import PolicyError
 from preopen.level import PermissionLevel
-from preopen.policy.decisions import Decision
+from preopen.policy.decisions import Decision, rule_tool
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.quotas import Quota
 from preopen.policy.settings import load_policy
-from preopen.policy.workspace_file import ROWS, first_ignored
+from preopen.policy.workspace_file import MOST_HELD, ROWS, Held, first_ignored
 from promises.leaves import leaves
 
 
@@ -245,6 +245,35 @@ def test_the_user_s_own_file_is_not_applied_again(desk: Desk, way: str) -> None:
         policy.ignored,
         policy.workspace_file,
     )
+
+
+@pytest.mark.parametrize("text", [None, "", 'max_level = "write"\n', 'max_level = "none"\n'])
+def test_what_it_narrowed_once_stays_so_while_a_server_runs(desk: Desk, text: str | None) -> None:
+    """Ours: a tool that may write in the workspace lifts nothing by changing or removing it."""
+    desk.theirs.write_text('preopen = 1\nmax_level = "read-only"\n[decide]\nnone = "ask"\n')
+    held: Held = {}
+    before = load_policy(Flags(), desk.around, held)
+    desk.theirs.unlink()
+    if text is not None:
+        desk.theirs.write_text(f"preopen = 1\n{text}")
+    after = load_policy(Flags(), desk.around, held)
+    anew = load_policy(Flags(), desk.around)
+
+    assert before.max_level is PermissionLevel.READ_ONLY
+    lowest = PermissionLevel.NONE if text and "none" in text else PermissionLevel.READ_ONLY
+    assert after.max_level is lowest
+    ruling = rule_tool(after.decisions, "any", PermissionLevel.NONE)
+    assert ruling.decision is Decision.ASK
+    assert (anew.max_level is lowest) == (lowest is PermissionLevel.NONE)
+
+
+def test_file_that_changes_without_end_is_a_fault(desk: Desk) -> None:
+    """Ours: what is held is bounded; a reload that fails leaves the policy as it was."""
+    held: Held = {str(desk.theirs): [b"preopen = 1\n# %d" % n for n in range(MOST_HELD)]}
+    desk.theirs.write_text("preopen = 1\n")
+
+    with pytest.raises(PolicyError, match="start preopen anew"):
+        load_policy(Flags(), desk.around, held)
 
 
 def test_without_a_workspace_there_is_no_such_file(desk: Desk) -> None:

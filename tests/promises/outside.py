@@ -189,7 +189,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "preopen.policy.levels:execute_reason": _execute_reason,
     "preopen.policy.narrow:narrow": _narrow,
     "preopen.policy.settings:_Loader._workspace": _workspace,
-    "preopen.policy.settings:_document": _document,
+    "preopen.policy.file:read_document": _document,
     "preopen.policy.variables:expand": _expand,
     "preopen.schema:Validator.problems": answers(()),
     "preopen.serving.invocation:Invoker._binding": _binding,

@@ -10,7 +10,7 @@ from preopen.serving.registry import Tool
 from preopen.serving.server import INSTRUCTIONS, make_server
 from preopen.serving.transports.stdio import serve_stdio
 from preopen.trust.consent import Caller
-from serving.values import make_answer, make_registry, make_tool
+from serving.values import make_answer, make_current, make_tool
 
 
 async def invoke(
@@ -28,8 +28,8 @@ async def invoke(
 
 async def main() -> None:
     """Serve until standard input ends."""
-    registry = make_registry(*(make_tool(name) for name in ("echo", "fail", "hang")))
-    await serve_stdio(make_server(lambda: registry, invoke, instructions=INSTRUCTIONS))
+    current = make_current(*(make_tool(name) for name in ("echo", "fail", "hang")), invoke=invoke)
+    await serve_stdio(make_server(lambda: current, instructions=INSTRUCTIONS))
 
 
 anyio.run(main)

@@ -17,7 +17,7 @@ from preopen.serving.registry import Tool
 from preopen.serving.server import INSTRUCTIONS, make_server
 from preopen.trust.audit import AuditLog
 from preopen.trust.consent import Caller
-from serving.values import make_answer, make_receipt, make_registry, make_tool
+from serving.values import make_answer, make_current, make_receipt, make_tool
 
 DENIAL = Denial(target="https://x.com", reason="no rule allows it", allow="write hosts")
 
@@ -56,9 +56,8 @@ async def invoke(
 async def call(state: Path, texts: list[str]) -> None:
     log = AuditLog(state_dir=state, keeps_values=True)
     recorder = Recorder(log=log, mode=AuditMode.ON)
-    server = make_server(
-        lambda: make_registry(make_tool()), invoke, instructions=INSTRUCTIONS, recorder=recorder
-    )
+    served = make_current(make_tool(), invoke=invoke)
+    server = make_server(lambda: served, instructions=INSTRUCTIONS, recorder=recorder)
     async with Client(server) as client:
         for text in texts:
             await client.call_tool("echo", {"text": text})

@@ -21,7 +21,7 @@ from preopen.tool.result import TextBlock
 from preopen.trust.audit import AuditLog
 from preopen.trust.audit_verify import verify
 from preopen.trust.consent import Caller
-from serving.values import SHA256, make_answer, make_receipt, make_registry, make_tool
+from serving.values import SHA256, make_answer, make_current, make_receipt, make_tool
 
 pytestmark = pytest.mark.anyio
 both_eras = pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
@@ -64,9 +64,8 @@ async def test_call_through_a_client_is_on_record_with_who_called(era: str, stat
     """Issue: time, client, tool, level, argument sizes, grants, outcome, usage; in both eras."""
     made = recorder(state)
     invoke: Invoke = echo
-    server = make_server(
-        lambda: make_registry(make_tool()), invoke, instructions=INSTRUCTIONS, recorder=made
-    )
+    served = make_current(make_tool(), invoke=invoke)
+    server = make_server(lambda: served, instructions=INSTRUCTIONS, recorder=made)
     who = wire.Implementation(name="a\nclient", version="7.1")
     with anyio.fail_after(5):
         async with Client(server, mode=era, client_info=who) as client:

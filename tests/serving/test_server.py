@@ -14,12 +14,13 @@ from preopen.capability import Grants
 from preopen.level import PermissionLevel
 from preopen.outcome import Denial, JsonValue
 from preopen.serving.invocation import Answer, Invoke, Progress
+from preopen.serving.listing import hints_of
 from preopen.serving.receipts import receipt_to_json
 from preopen.serving.registry import Tool
-from preopen.serving.server import INSTRUCTIONS, hints_of, make_server
+from preopen.serving.server import INSTRUCTIONS, make_server
 from preopen.tool.result import MediaBlock, ResourceBlock, TextBlock
 from preopen.trust.consent import Caller
-from serving.values import INPUT_SCHEMA, SHA256, make_answer, make_receipt, make_registry, make_tool
+from serving.values import INPUT_SCHEMA, SHA256, make_answer, make_current, make_receipt, make_tool
 
 pytestmark = pytest.mark.anyio
 both_eras = pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
@@ -30,8 +31,8 @@ async def echo(_tool: Tool, arguments: Mapping[str, JsonValue], _p: Progress, _c
 
 
 def serve(*tools: Tool, invoke: Invoke = echo) -> Server[dict[str, Any]]:
-    registry = make_registry(*(tools or (make_tool(),)))
-    return make_server(lambda: registry, invoke, instructions=INSTRUCTIONS)
+    current = make_current(*(tools or (make_tool(),)), invoke=invoke)
+    return make_server(lambda: current, instructions=INSTRUCTIONS)
 
 
 def answering(answer: Answer) -> Invoke:
@@ -117,8 +118,8 @@ def test_no_grant_reaches_an_open_world_unseen_by_the_hints() -> None:
 
 
 @both_eras
-async def test_no_list_changes_are_promised(era: str) -> None:
-    """Ours: a capability is advertised when something keeps it; nothing sends list changes yet."""
+async def test_no_list_changes_are_promised_where_nobody_announces_them(era: str) -> None:
+    """Ours: a capability is advertised when something keeps it."""
     with anyio.fail_after(5):
         async with Client(serve(), mode="auto" if era != "legacy" else era) as client:
             assert client.server_capabilities.tools == wire.ToolsCapability(list_changed=False)
@@ -251,7 +252,7 @@ async def test_a_failing_registry_tells_the_client_no_more_than_an_id(era: str) 
     def broken() -> Any:  # noqa: ANN401 - it never returns
         raise OSError("/root/tools: gone")
 
-    server = make_server(broken, echo, instructions="")
+    server = make_server(broken, instructions="")
     with anyio.fail_after(5):
         async with Client(server, mode=era) as client:
             with pytest.raises(MCPError, match=r"incident [0-9a-f]{8}") as caught:
@@ -301,14 +302,14 @@ async def test_a_cancelled_request_cancels_its_invocation(era: str) -> None:
         await ended.wait()
 
 
-async def test_the_registry_is_asked_anew_for_every_request() -> None:
+async def test_what_is_served_is_asked_anew_for_every_request() -> None:
     """Design §4: reload makes a new registry; a server that is running serves it."""
-    registries = [make_registry(make_tool("old")), make_registry(make_tool("new"))]
-    server = make_server(lambda: registries[0], echo, instructions="")
+    served = [make_current(make_tool(name), invoke=echo) for name in ("old", "new")]
+    server = make_server(lambda: served[0], instructions="")
     with anyio.fail_after(5):
         async with Client(server, mode="2026-07-28") as client:
             assert [t.name for t in (await client.list_tools()).tools] == ["old"]
-            del registries[0]
+            del served[0]
             assert [t.name for t in (await client.list_tools()).tools] == ["new"]
             result = await client.call_tool("new", {"text": "hi"})
     assert result.content == [wire.TextContent(text="hi")]

@@ -8,9 +8,12 @@ from preopen.capability import Access, Directory, Grants, LevelReason
 from preopen.cells.cache import BinarySource
 from preopen.level import PermissionLevel
 from preopen.outcome import Denial, JsonValue, Receipt, Usage
+from preopen.policy.policy import Policy
 from preopen.schema import Validator
-from preopen.serving.invocation import Answer
+from preopen.serving.current import Current
+from preopen.serving.invocation import Answer, Invoke
 from preopen.serving.registry import Registry, Tool
+from preopen.tool.binary import BinaryFacts, BinaryKind
 from preopen.tool.manifest import Manifest, Run
 from preopen.tool.result import Block, Reply, TextBlock
 from preopen.wire.frames import Binary
@@ -57,6 +60,7 @@ def make_tool(
         asks=False,
         manifest=manifest,
         fingerprint=hashlib.sha256(name.encode()).hexdigest(),
+        facts=BinaryFacts(kind=BinaryKind.MODULE, exports=("_start",)),
         grants=grants,
         source=source,
         arguments=Validator(INPUT_SCHEMA),
@@ -66,6 +70,12 @@ def make_tool(
 
 def make_registry(*tools: Tool) -> Registry:
     return Registry(tools={tool.name: tool for tool in tools})
+
+
+def make_current(*tools: Tool, invoke: Invoke, policy: Policy | None = None) -> Current:
+    return Current(
+        policy=policy or Policy(workspace="/src"), registry=make_registry(*tools), invoke=invoke
+    )
 
 
 def make_receipt(outcome: str = "Returned", *denials: Denial) -> Receipt:

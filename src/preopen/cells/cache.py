@@ -11,7 +11,8 @@ import platform
 import secrets
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -55,6 +56,7 @@ class Cache:
     key_file: Path
     compile: Compile
     _open: dict[Binary, int] = field(default_factory=dict)
+    _lent: dict[Binary, int] = field(default_factory=dict)
     _locks: dict[Binary, anyio.Lock] = field(default_factory=dict)
     _turns: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(_COMPILERS))
 
@@ -70,6 +72,30 @@ class Cache:
                 found = await anyio.to_thread.run_sync(self._find, source.binary)
                 self._open[source.binary] = found if found is not None else await self._make(source)
             return self._open[source.binary]
+
+    @asynccontextmanager
+    async def lend(self, source: BinarySource) -> AsyncIterator[int]:
+        """Give the descriptor of `open` to who needs it for a while: `retire` waits for that."""
+        self._lent[source.binary] = self._lent.get(source.binary, 0) + 1
+        try:
+            yield await self.open(source)
+        finally:
+            self._lent[source.binary] -= 1
+            if not self._lent[source.binary]:
+                del self._lent[source.binary]
+
+    def holds(self, binary: Binary) -> bool:
+        """Whether this binary is compiled and open, so that its bytes are not needed again."""
+        return binary in self._open
+
+    def retire(self, keep: Collection[Binary]) -> None:
+        """Close what no tool has any more. What is lent now stays, until the next time.
+
+        It stays on disk, and is found there if a tool has it again.
+        """
+        for binary in [each for each in self._open if each not in keep and each not in self._lent]:
+            os.close(self._open.pop(binary))
+            self._locks.pop(binary, None)
 
     def check(self) -> None:
         """Make both folders, or check that they are ours alone.

@@ -42,6 +42,9 @@ class Launcher(Protocol):
     async def load(self, binary: Binary, descriptor: int) -> None:
         """Have every later cell know this binary; raises LaunchError where it cannot be loaded."""
 
+    async def retire(self, keep: Collection[Binary]) -> None:
+        """Have later cells know these binaries at most."""
+
     async def launch(self, count: int) -> list[Cell]:
         """Return new cells, warming themselves: at least one, at most `count`."""
 
@@ -85,6 +88,13 @@ class ZygoteLauncher:
         zygote = await self._ready()
         if binary not in zygote.loaded:
             await zygote.load(binary, descriptor)
+
+    async def retire(self, keep: Collection[Binary]) -> None:  # noqa: D102 - as Launcher
+        zygote = self._zygote
+        if zygote is not None:
+            for binary in zygote.loaded - set(keep):
+                if not zygote.lost:
+                    await zygote.forget(binary)
 
     async def launch(self, count: int) -> list[Cell]:  # noqa: D102 - as Launcher
         zygote = await self._ready()
@@ -149,6 +159,10 @@ class SpawnLauncher:
         if binary not in self._loads:
             self._loads[binary] = os.dup(descriptor)
 
+    async def retire(self, keep: Collection[Binary]) -> None:  # noqa: D102 - as Launcher
+        for binary in [each for each in self._loads if each not in keep]:
+            os.close(self._loads.pop(binary))
+
     async def launch(self, count: int) -> list[Cell]:  # noqa: ARG002, D102 - as Launcher: one
         process, here = _start(self)
         pidfd = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else -1
@@ -182,9 +196,9 @@ class SpawnLauncher:
                 msg = "not a greeting"
                 raise FrameError(msg)
         check_layers(self.required, cell.layers, cell.missing)
-        for binary, descriptor in list(self._loads.items()):  # another may be added meanwhile
-            await cell.channel.send(Load(binary=binary), (descriptor,))
-            cell.knows.add(binary)
+        for binary in list(self._loads):  # one may be added meanwhile, or given up
+            if binary in self._loads:
+                await _send_load(cell, binary, self._loads[binary])
 
     def close(self) -> None:  # noqa: D102 - as Launcher
         for descriptor in self._loads.values():
@@ -210,6 +224,16 @@ def _start(
         raise
     finally:
         there.close()
+
+
+async def _send_load(cell: Cell, binary: Binary, descriptor: int) -> None:
+    """Have a cell load a binary; the descriptor may be closed by its owner meanwhile."""
+    own = os.dup(descriptor)
+    try:
+        await cell.channel.send(Load(binary=binary), (own,))
+    finally:
+        os.close(own)
+    cell.knows.add(binary)
 
 
 async def _never_ready(cell: Cell) -> LaunchError:

@@ -5,7 +5,7 @@ are not the guest's.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -18,10 +18,11 @@ from preopen.cells.job import Attended, Job, Run, make_call
 from preopen.cells.launch import Launcher, SpawnLauncher, ZygoteLauncher
 from preopen.cells.permits import Full, Permits
 from preopen.cells.rate import Rates
-from preopen.cells.supply import SPARES, Supply
+from preopen.cells.supply import SPARES, STARTERS, Supply
 from preopen.cells.turns import Turns
 from preopen.cells.verdict import read_answer, read_end, read_usage
 from preopen.cells.zygote import LaunchError
+from preopen.layer import Layer
 from preopen.outcome import CellLost, TimedOut, Usage
 from preopen.wire.channel import ChannelClosed
 from preopen.wire.codec import FrameError
@@ -67,6 +68,25 @@ class Pool:
 
         """
         await self._supply(source).prepare(_sources(source))
+
+    def holds(self, source: BinarySource) -> bool:
+        """Whether a call of this binary would need its bytes no more: it is compiled."""
+        return self.cache.holds(source.binary)
+
+    def require(self, layers: frozenset[Layer]) -> None:
+        """Hand out no cell from now on where one of these layers of the wall is missing."""
+        self.plain.require(layers)
+        self.network.require(layers)
+
+    async def retire(self, keep: Iterable[BinarySource]) -> None:
+        """Give up binaries that no tool has any more: memory, descriptors, a part of each fork.
+
+        A call that is on its way with one has it found on disk again.
+        """
+        kept = {each.binary for source in keep for each in _sources(source)}
+        await self.plain.retire(kept)
+        await self.network.retire(kept)
+        self.cache.retire(kept | {each.binary for each in STARTERS})
 
     async def run(self, job: Job) -> Run:
         """Run one job to its outcome, whatever a guest, a cell or the zygote does.
@@ -117,7 +137,8 @@ class Pool:
     async def _ask(self, cell: Cell, job: Job) -> Answer:
         for each in _sources(job.source):
             if each.binary not in cell.knows:  # it was forked before the binary was loaded
-                await cell.channel.send(Load(binary=each.binary), (await self.cache.open(each),))
+                async with self.cache.lend(each) as compiled:
+                    await cell.channel.send(Load(binary=each.binary), (compiled,))
                 cell.knows.add(each.binary)
         if job.attend is None:
             await self._send(cell, job, port=0)

@@ -1,7 +1,7 @@
 """Living cells of one kind, ready for a call: warm spares, and those that are bound to a tool."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -14,7 +14,8 @@ from preopen.cells.job import Job
 from preopen.cells.launch import Launcher
 from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
-from preopen.wire.frames import Answer
+from preopen.layer import Layer
+from preopen.wire.frames import Answer, Binary
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
 
 # Cells warmed ahead; each costs some ms of CPU to make and a few MB of its own. Half of them are
@@ -35,7 +36,7 @@ def _starter(text: bytes) -> BinarySource:
     )
 
 
-_STARTERS: Final = (_starter(ASKS_NOTHING), _starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
+STARTERS: Final = (_starter(ASKS_NOTHING), _starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
 
 
 @dataclass(slots=True, eq=False)
@@ -63,9 +64,23 @@ class Supply:
             LaunchError: no process could be started.
 
         """
-        for each in (*_STARTERS, *sources):
+        for each in (*STARTERS, *sources):
             if not self.launcher.knows(each.binary):
-                await self.launcher.load(each.binary, await self.cache.open(each))
+                async with self.cache.lend(each) as compiled:
+                    await self.launcher.load(each.binary, compiled)
+
+    def require(self, layers: frozenset[Layer]) -> None:
+        """Hand out no cell from now on where one of these layers is missing; end those that wait.
+
+        They were made before, and nobody asked for the layers then.
+        """
+        if not layers <= self.launcher.required:
+            self._end_waiting()
+        self.launcher.required = layers
+
+    async def retire(self, keep: Collection[Binary]) -> None:
+        """Have later cells know only these binaries, and our own starters."""
+        await self.launcher.retire({*keep, *(each.binary for each in STARTERS)})
 
     async def take(self, job: Job) -> Cell:
         """Return a living cell: one bound to this job's tool, else a spare, else a new one."""
@@ -133,8 +148,11 @@ class Supply:
 
     def close(self) -> None:
         """Kill every cell and whatever launches them."""
+        self._end_waiting()
+        self.launcher.close()
+
+    def _end_waiting(self) -> None:
         for cell in [*self._spare, *(cell for _, cell in self._bound)]:
             cell.close()
         self._spare.clear()
         self._bound.clear()
-        self.launcher.close()

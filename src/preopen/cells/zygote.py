@@ -12,7 +12,7 @@ from preopen.cells.verdict import NO_WALL
 from preopen.wire.async_channel import AsyncChannel
 from preopen.wire.channel import ChannelClosed
 from preopen.wire.codec import FrameError
-from preopen.wire.frames import Binary, Fork, Forked, Frame, Hello, Load, Loaded, Reaped
+from preopen.wire.frames import Binary, Forget, Fork, Forked, Frame, Hello, Load, Loaded, Reaped
 
 LAUNCH_SECONDS = (
     20  # a process that has not answered by then hangs; a cold start takes half a second
@@ -75,6 +75,15 @@ class Zygote:
         if faults:
             msg = f"the compiled binary could not be loaded: {faults[0]}"
             raise LaunchError(msg, may_pass=False)
+
+    async def forget(self, binary: Binary) -> None:
+        """Have no later cell know this binary."""
+        try:
+            async with self._sending:  # so that a Load of it, if one is to follow, comes after this
+                self.loaded.discard(binary)
+                await self.channel.send(Forget(binary=binary))
+        except (ChannelClosed, OSError):
+            self._lose()
 
     async def fork(self, count: int) -> list[Cell]:
         """Return new cells, warming themselves."""

@@ -16,8 +16,9 @@ from preopen.cli.printing import fault_to_json, say, say_json, warn
 from preopen.cli.starting import make_cache
 from preopen.cli.surroundings import read_surroundings
 from preopen.errors import Fault, PolicyError, PreopenError
+from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Flags
-from preopen.policy.settings import FILE_NAME, load_policy
+from preopen.policy.settings import load_policy
 from preopen.serving.loading import Found, find_manifests, load_registry
 from preopen.serving.registry import Tool
 from preopen.trust.lock import AllOfThisRun

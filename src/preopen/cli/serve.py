@@ -5,6 +5,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,9 +16,8 @@ import anyio
 import click
 
 from preopen import __version__
-from preopen.cells.pool import Pool
-from preopen.cells.zygote import LAUNCH_SECONDS, LaunchError
-from preopen.cli.approvals import read_approvals
+from preopen.cells.zygote import LAUNCH_SECONDS
+from preopen.cli.approvals import Followed, lock_file, read_approvals
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
 from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
@@ -42,13 +42,14 @@ from preopen.cli.starting import (
 )
 from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
-from preopen.errors import PreopenError
+from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Flags
 from preopen.policy.policy import Policy
-from preopen.policy.settings import load_policy
+from preopen.policy.settings import load_policy, policy_place
 from preopen.policy.workspace_file import first_ignored
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Registry
+from preopen.serving.sources import Sources
 
 _HOSTS: Final = 3  # that the line at the start names
 
@@ -79,8 +80,11 @@ def command(
     each client wants, with these flags in it, and ends (--stdio serves all the same).
     With --json it prints the entries as JSON: while serving, stdout belongs to the protocol.
     """
+    began_ns = time.time_ns()
     around = read_surroundings()
-    policy = load_policy(flags, around)
+    # What a workspace's file narrowed once stays so while this runs: a tool may write there.
+    read_policy = partial(load_policy, flags, around, held={})
+    policy = read_policy()
     if entries or as_json or (sys.stdin.isatty() and not stdio):
         words = own_command() + serve_arguments(flags, policy, around, spawn=spawn, stdio=stdio)
         _show_entries(client_entries(words[0], words[1:]), policy, as_json=as_json)
@@ -93,25 +97,40 @@ def command(
     launcher = start_launcher(policy, spawn=spawn)
     try:
         registry = load_registry(policy, approvals)
+        sources = Sources(
+            read_policy=read_policy,
+            read_registry=partial(_read_registry, Followed(around, approve_all, approvals)),
+            policy_file=policy_place(flags, around),
+            began_ns=began_ns,
+            files=(str(lock_file(around)), f"{policy.workspace}/{FILE_NAME}"),
+            folders=(f"{around.config_dir}/tools",),
+        )
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
         with ending_at_once():
-            importlib.import_module("preopen.serving.server")
+            importlib.import_module("preopen.serving.live")
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
         announce = partial(_announce, launcher, registry, policy, spawn=spawn)
         session = make_session(flags, policy, around, approve_all=approve_all)
         start = Start(launcher=launcher, policy=policy, around=around, session=session)
-        anyio.run(_serve, start, registry, announce, backend_options=loop)
+        anyio.run(_serve, start, registry, sources, announce, backend_options=loop)
     finally:
         launcher.close()
 
 
+def _read_registry(followed: Followed, policy: Policy) -> Registry:
+    return load_registry(policy, followed.read())
+
+
 async def _serve(
-    start: Start, registry: Registry, announce: Callable[[], Coroutine[Any, Any, None]]
+    start: Start,
+    registry: Registry,
+    sources: Sources,
+    announce: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     # Not at the top: every other verb would wait for it, and so would the zygote.
-    from preopen.serving.invocation import make_invoker  # noqa: PLC0415 - as said above
-    from preopen.serving.server import INSTRUCTIONS, make_server  # noqa: PLC0415 - as said above
+    from preopen.serving.invocation import Invoker, make_invoker  # noqa: PLC0415 - as said above
+    from preopen.serving.live import open_live  # noqa: PLC0415 - as said above
     from preopen.serving.transports.stdio import serve_stdio  # noqa: PLC0415 - as said above
 
     async with AsyncExitStack() as stack:
@@ -120,12 +139,16 @@ async def _serve(
         cells = open_cells(start.launcher, start.policy, start.around)
         pool = await stack.enter_async_context(cells)
         tasks = await stack.enter_async_context(anyio.create_task_group())
-        invoke = make_invoker(pool, start.policy, start.session)
-        server = make_server(lambda: registry, invoke, instructions=INSTRUCTIONS, recorder=recorder)
         tasks.start_soon(_end_on_signal, tasks.cancel_scope)
         tasks.start_soon(announce)
-        tasks.start_soon(_prepare_all, pool, registry)
-        await serve_stdio(server)
+
+        def invoker(policy: Policy) -> Invoker:
+            start.session.adopt(policy)
+            return make_invoker(pool, policy, start.session)
+
+        live = open_live(pool, start.policy, registry, sources, invoker, recorder=recorder)
+        async with live as server:
+            await serve_stdio(server)
         tasks.cancel_scope.cancel()
 
 
@@ -134,17 +157,6 @@ async def _end_on_signal(scope: anyio.CancelScope) -> None:
         async for _ in signals:
             scope.cancel()
             return
-
-
-async def _prepare_all(pool: Pool, registry: Registry) -> None:
-    """Compile ahead, so that no first call waits; a fault is told, and told again by each call."""
-    for tool in registry.tools.values():
-        if tool.source.networked and not tool.grants.egress:
-            continue  # it could send nothing, so nobody waits for it
-        try:
-            await pool.prepare(tool.source)
-        except (PreopenError, LaunchError) as error:
-            warn(f"preopen: {tool.name}: {error}")
 
 
 async def _announce(launcher: Launcher, registry: Registry, policy: Policy, *, spawn: bool) -> None:

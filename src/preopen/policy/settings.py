@@ -3,20 +3,15 @@
 Reads one file and asks where folders really lie; the environment is handed in (`Surroundings`).
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from preopen.capability import CEILINGS, DEFAULT_CELLS, LIMIT_KEYS
 from preopen.document import (
-    parse_document,
     printable,
-    read_file,
     reason_of,
     shown,
 )
@@ -25,26 +20,25 @@ from preopen.layer import Layer, layers_named
 from preopen.level import PermissionLevel
 from preopen.policy.auditing import Auditing, read_auditing
 from preopen.policy.decisions import Decisions, describe_decisions, read_decisions
+from preopen.policy.file import FILE_NAME, read_document
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.flows import FlowRule, describe_flows, read_flows
 from preopen.policy.names import is_tool_name, read_names
 from preopen.policy.network import NetworkPolicy, read_network
 from preopen.policy.policy import Policy
 from preopen.policy.quotas import QuotaPolicy, describe_quotas, read_quotas
-from preopen.policy.workspace_file import find_beside, narrow_policy, read_beside
-from preopen.schema import Validator, compile_schema
+from preopen.policy.workspace_file import Beside, Held, narrow_beside
 from preopen.tool.limits import parse_limits
 
-FORMAT: Final = 1
-FILE_NAME: Final = "preopen.toml"
 _LEVELS: Final = tuple(level.value for level in PermissionLevel if level.value != "forbidden")
 _ENVIRONMENT_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def load_policy(flags: Flags, around: Surroundings) -> Policy:
+def load_policy(flags: Flags, around: Surroundings, held: Held | None = None) -> Policy:
     """Return what the operator allows, narrowed by the workspace's own file where there is one.
 
-    That is the word of the operator's file, and the flags' over it.
+    That is the word of the operator's file, and the flags' over it. `held` is what the workspace's
+    file said before in this process: it narrows still, whatever became of the file.
 
     Raises:
         PolicyError: a file cannot be read or is not valid, a folder does not exist, or a flag
@@ -52,58 +46,32 @@ def load_policy(flags: Flags, around: Surroundings) -> Policy:
 
     """
     file = _policy_file(flags, around)
-    document = {} if file is None else _document(file)
+    document = {} if file is None else read_document(file)
     loader = _Loader(flags=flags, around=around, file=file or "", document=document)
     policy = loader.policy()
     if loader.faults:
         raise PolicyError(*loader.faults)
-    return _narrowed(policy, file, around)
-
-
-def _narrowed(policy: Policy, file: str | None, around: Surroundings) -> Policy:
-    """Return what the workspace's own file, which may be a stranger's, leaves of the policy."""
     usual, workspace = f"{around.config_dir}/{FILE_NAME}", policy.workspace
     if workspace is None:
         return policy
-    beside = find_beside(f"{workspace}/{FILE_NAME}", {file or usual, usual})
-    if not beside:
-        return policy
-    document = _check(read_beside(beside), printable(beside))
 
     def locate(path: str) -> str:
         return os.path.realpath(_absolute(path, workspace, around.home))
 
-    return narrow_policy(policy, document, beside, users_file=file or usual, locate=locate)
+    beside = Beside(workspace=workspace, usual=usual, users_file=file or usual, locate=locate)
+    return narrow_beside(policy, beside, {} if held is None else held)
+
+
+def policy_place(flags: Flags, around: Surroundings) -> str:
+    """Return where the operator's file is, or would be."""
+    if flags.policy_file is not None:
+        return _absolute(flags.policy_file, around.cwd, around.home)
+    return f"{around.config_dir}/{FILE_NAME}"
 
 
 def _policy_file(flags: Flags, around: Surroundings) -> str | None:
-    if flags.policy_file is not None:
-        return _absolute(flags.policy_file, around.cwd, around.home)
-    usual = f"{around.config_dir}/{FILE_NAME}"
-    return usual if os.path.lexists(usual) else None
-
-
-def _document(file: str) -> dict[str, Any]:
-    return _check(read_file(file, PolicyError), file)
-
-
-def _check(text: bytes, file: str) -> dict[str, Any]:
-    """Return the document of a `preopen.toml`, whoever wrote it; every key is the schema's."""
-    document = parse_document(text, file, PolicyError)
-    if document.get("preopen") != FORMAT or document["preopen"] is True:
-        found = f"found {shown(document['preopen'])}" if "preopen" in document else "missing"
-        write = f'write "preopen = {FORMAT}", the format that this preopen reads'
-        raise PolicyError(Fault(place=file, key="preopen", found=found, write=write))
-    faults = [problem.fault(file) for problem in _validator().details(document)]
-    if faults:
-        raise PolicyError(*faults)
-    return document
-
-
-@cache
-def _validator() -> Validator:
-    text = files(__package__).joinpath("preopen.schema.json").read_text(encoding="utf-8")
-    return compile_schema(json.loads(text), "preopen.schema.json", "")
+    place = policy_place(flags, around)
+    return place if flags.policy_file is not None or os.path.lexists(place) else None
 
 
 def _absolute(path: str, base: str, home: str) -> str:

@@ -6,20 +6,73 @@ Such a file may be a stranger's, come with a repository. Every key of the schema
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from preopen.capability import LIMIT_KEYS
 from preopen.document import printable, read_file
-from preopen.errors import PolicyError
+from preopen.errors import Fault, PolicyError
 from preopen.policy import workspace_guards as guards
 from preopen.policy import workspace_rows as rows
 from preopen.policy.decisions import FOLDER_WRITES, Decisions
+from preopen.policy.file import FILE_NAME, check_document
 from preopen.policy.policy import Policy
 from preopen.policy.quotas import KEYS
 from preopen.policy.workspace_rows import Narrowing
 
+MOST_HELD: Final = 100  # texts of one workspace's file; each narrows again at each reload
 MOST_SAID: Final = 10  # lines at a start; `preopen policy` shows all
+
+
+# What a workspace's file has said in this process, by its path: texts, each once.
+Held: TypeAlias = dict[str, list[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Where a workspace's file is, and which files are the user's: the usual one, this run's.
+
+    `locate` gives where a path in the workspace's file really lies.
+    """
+
+    workspace: str
+    usual: str
+    users_file: str
+    locate: Callable[[str], str]
+
+    @property
+    def file(self) -> str:
+        """Where the workspace's file is, or would be."""
+        return f"{self.workspace}/{FILE_NAME}"
+
+
+def narrow_beside(policy: Policy, beside: Beside, held: Held) -> Policy:
+    """Return what the workspace's own file, which may be a stranger's, leaves of the policy.
+
+    What it said before, in `held`, narrows still: whoever may write in the workspace lifts nothing
+    while this process runs.
+
+    Raises:
+        PolicyError: the file cannot be read or is not valid, or was changed a hundred times.
+
+    """
+    texts = held.setdefault(beside.file, [])
+    found = find_beside(beside.file, {beside.users_file, beside.usual})
+    if found and (text := read_beside(found)) not in texts:
+        check_document(text, printable(found))
+        if len(texts) == MOST_HELD:
+            what = f"was changed more than {MOST_HELD} times while this server runs"
+            raise PolicyError(Fault(place=printable(found), found=what, write="start preopen anew"))
+        texts.append(text)
+    for each in texts:
+        policy = narrow_policy(
+            policy,
+            check_document(each, printable(beside.file)),
+            beside.file,
+            users_file=beside.users_file,
+            locate=beside.locate,
+        )
+    return policy
 
 
 def find_beside(file: str, users: Iterable[str]) -> str:

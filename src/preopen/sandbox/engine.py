@@ -60,8 +60,9 @@ class Shelf:
 
     A profile is a stack size, and whether fuel is counted: code of one does not run in another.
 
-    A cell inherits the zygote's shelf by fork. Nothing is ever taken off it: a reload loads another
-    sha256 beside the old one. With a `gate` components may send requests, each asked for first;
+    A cell inherits the zygote's shelf by fork. A reload loads another sha256 beside the old one,
+    which is taken off when no tool has it any more: each costs a descriptor, three mappings and a
+    part of every fork. With a `gate` components may send requests, each asked for first;
     without one `wasi:http` is linked for nobody.
     """
 
@@ -95,6 +96,10 @@ class Shelf:
             if binary.sha256 == GATE_SHA256:
                 component_linker = native_linker(engine)
             self._loaded[binary] = LoadedComponent(component, component_linker, run)
+
+    def forget(self, binary: Binary) -> None:
+        """Take a binary off: its mappings and descriptor are given back. Its engine stays."""
+        self._loaded.pop(binary, None)
 
     def get(self, binary: Binary) -> tuple[Engine, Loaded]:
         """Return the engine and the loaded form of a binary that was loaded before."""

@@ -20,7 +20,18 @@ from preopen.sandbox.process import begin_for_cells, stay_on_one_cpu
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
 from preopen.wire.codec import FrameError
-from preopen.wire.frames import MAX_FORKS, Binary, Fork, Forked, Frame, Hello, Load, Loaded, Reaped
+from preopen.wire.frames import (
+    MAX_FORKS,
+    Binary,
+    Forget,
+    Fork,
+    Forked,
+    Frame,
+    Hello,
+    Load,
+    Loaded,
+    Reaped,
+)
 from preopen.wire.starters import ASKS_NOTHING, starter_binary
 
 # Only a call that was cut short waits to hear of its cell's end; for the others it is told together
@@ -73,6 +84,8 @@ class Zygote:
             case Load(binary=binary):
                 (descriptor,) = self.channel.taken
                 self.channel.send(Loaded(binary=binary, fault=self._load(binary, descriptor)))
+            case Forget(binary=binary):
+                self.shelf.forget(binary)
             case frame:
                 msg = f"the zygote takes no {type(frame).__name__}"
                 raise FrameError(msg)

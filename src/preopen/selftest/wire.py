@@ -12,6 +12,7 @@ import anyio
 from preopen.cells.pool import Pool
 from preopen.outcome import JsonValue
 from preopen.policy.policy import Policy
+from preopen.serving.current import Current
 from preopen.serving.invocation import make_invoker
 from preopen.serving.registry import Registry, Tool
 from preopen.serving.server import make_server
@@ -26,8 +27,8 @@ async def call_over_wire(
 ) -> bytes:
     """Return what a server writes for `initialize` and one `tools/call`, up to the end of that."""
     registry = Registry(tools=MappingProxyType({tool.name: tool}), refused=(), left_out=())
-    invoke = make_invoker(pool, policy)
-    server = make_server(lambda: registry, invoke, instructions="")
+    current = Current(policy=policy, registry=registry, invoke=make_invoker(pool, policy))
+    server = make_server(lambda: current, instructions="")
     (theirs, write), (read, ours) = os.pipe(), os.pipe()
     try:
         async with anyio.create_task_group() as tasks:

@@ -18,10 +18,10 @@ from preopen.policy.policy import Policy
 from preopen.schema import compile_schema
 from preopen.serving.registry import QuarantinedTool, RefusedTool, Registry, Tool
 from preopen.shipped import MANIFESTS, shipped
-from preopen.tool.binary import read_facts
+from preopen.tool.binary import BinaryFacts, read_facts
 from preopen.tool.manifest import Manifest
 from preopen.tool.parsing import load_manifest
-from preopen.trust.fingerprint import Definition, define
+from preopen.trust.fingerprint import define
 from preopen.trust.lock import Approvals, waiting
 from preopen.wire.frames import Binary
 
@@ -57,7 +57,7 @@ def load_registry(
     wanted = [each for each in manifests if each not in dropped]
     unique, doubles = _part_doubles(wanted)
     refused += doubles
-    keep_out = _folders_of(unique)
+    keep_out = folders_of(unique)
     # Only now: a workspace's file may bar a tool, and frees its name for no other.
     dropped += [each for each in unique if each.name in policy.barred]
     tools: dict[str, Tool] = {}
@@ -66,10 +66,11 @@ def load_registry(
         if manifest.name in policy.barred:
             continue
         try:
-            tool, definition = _load(manifest, policy, keep_out)
+            tool = load_tool(manifest, policy, keep_out)
         except PreopenError as error:
             refused.append(RefusedTool(name=manifest.name, file=manifest.file, faults=error.faults))
             continue
+        definition = define(manifest, tool.facts)
         why = None if manifest.builtin else waiting(definition, approvals)
         if why is None:
             tools[manifest.name] = tool
@@ -81,6 +82,7 @@ def load_registry(
         refused=tuple(refused),
         quarantined=tuple(quarantined),
         left_out=tuple(each.name for each in dropped),
+        files=_files_of(manifests, refused),
     )
 
 
@@ -91,12 +93,19 @@ def load_tool(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> 
         PreopenError: one of its kinds, holding every Refusal.
 
     """
-    return _load(manifest, policy, keep_out)[0]
+    facts = read_facts(read_binary(manifest), manifest.binary_path)
+    return judge_tool(manifest, facts, policy, keep_out)
 
 
-def _load(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> tuple[Tool, Definition]:
-    data = read_binary(manifest)
-    facts = read_facts(data, manifest.binary_path)
+def judge_tool(
+    manifest: Manifest, facts: BinaryFacts, policy: Policy, keep_out: tuple[str, ...]
+) -> Tool:
+    """Return the tool that this policy offers of a manifest and its binary, which is not read.
+
+    Raises:
+        ManifestError: with every Refusal.
+
+    """
     decision = decide(manifest, facts, policy, keep_out=keep_out)
     if isinstance(decision, Refused):
         raise ManifestError(*decision.refusals)
@@ -108,10 +117,10 @@ def _load(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> tupl
     )
     read = partial(read_binary, manifest)
     output = manifest.output_schema
-    definition = define(manifest, facts)
-    tool = Tool(
+    return Tool(
         manifest=manifest,
-        fingerprint=definition.fingerprint,
+        fingerprint=define(manifest, facts).fingerprint,
+        facts=facts,
         grants=decision.grants,
         source=BinarySource(
             binary=binary,
@@ -125,7 +134,6 @@ def _load(manifest: Manifest, policy: Policy, keep_out: tuple[str, ...]) -> tupl
         warnings=decision.warnings,
         asks=may_ask(policy.decisions, manifest.name, decision.grants, policy.workspace),
     )
-    return tool, definition
 
 
 def _secrets_of(grants: Grants, policy: Policy) -> dict[str, Secret]:
@@ -218,7 +226,13 @@ def _refuse_double(name: str, loser: Manifest, other: Manifest) -> RefusedTool:
     return RefusedTool(name=name, file=loser.file, faults=(fault,))
 
 
-def _folders_of(manifests: list[Manifest]) -> tuple[str, ...]:
+def _files_of(manifests: Iterable[Manifest], refused: Iterable[RefusedTool]) -> tuple[str, ...]:
+    own = [each for each in manifests if not each.builtin]
+    files = [path for each in own for path in (each.file, each.binary_path)]
+    return tuple(dict.fromkeys([*files, *(each.file for each in refused)]))
+
+
+def folders_of(manifests: Iterable[Manifest]) -> tuple[str, ...]:
     """Return the folders that no writable grant may touch: who writes there changes what is run."""
     folders = [Path(p).resolve().parent for m in manifests for p in (m.file, m.binary_path)]
     return tuple(dict.fromkeys(map(str, folders)))

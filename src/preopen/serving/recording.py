@@ -14,7 +14,7 @@ from typing import Final
 import anyio
 
 from preopen.outcome import Denial, JsonValue
-from preopen.policy.auditing import AuditMode
+from preopen.policy.auditing import Auditing, AuditMode
 from preopen.serving.invocation import Answer, deny, with_notes
 from preopen.serving.receipts import receipt_to_json
 from preopen.serving.registry import Tool
@@ -65,6 +65,12 @@ class Recorder:
                 self.log.open()
         except AuditError as error:
             self._tell(error)
+
+    def adopt(self, auditing: Auditing) -> None:
+        """Go on as another policy says."""
+        self.mode = auditing.mode
+        if self.log is not None:
+            self.log.keeps_values = auditing.keeps_values
 
     def begin(self, asked: Asked) -> bool:
         """Whether a call may run: where it must be recorded, its beginning is, ahead of it."""

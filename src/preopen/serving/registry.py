@@ -12,6 +12,7 @@ from preopen.egress.teaching import describe_rule
 from preopen.errors import Fault
 from preopen.level import PermissionLevel
 from preopen.schema import Validator
+from preopen.tool.binary import BinaryFacts
 from preopen.tool.manifest import Manifest
 from preopen.tool.result import output_schema_on_wire
 from preopen.trust.fingerprint import Definition
@@ -29,6 +30,7 @@ class Tool:
 
     manifest: Manifest
     fingerprint: str
+    facts: BinaryFacts
     grants: Grants
     source: BinarySource
     arguments: Validator
@@ -116,13 +118,16 @@ class QuarantinedTool:
 class Registry:
     """Name → Tool in a stable order (by name), and what is not offered in the order of the files.
 
-    A tool is in one of them: offered, refused, quarantined, or left out by the operator.
+    A tool is in one of them: offered, refused, quarantined, or left out by the operator. `files`
+    are the manifests and binaries that were looked at, but for the built-in ones: a change of one
+    of them may change the rest.
     """
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
     refused: tuple[RefusedTool, ...] = ()
     quarantined: tuple[QuarantinedTool, ...] = ()
     left_out: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def withheld(self) -> tuple[RefusedTool | QuarantinedTool, ...]:

@@ -6,23 +6,27 @@ Decides nothing about a call: what it may do and how it ended comes from `invoca
 import logging
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeAlias, assert_never
 
 import mcp_types as wire
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.lowlevel import Server
+from mcp.server.lowlevel import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from preopen import __version__
-from preopen.level import PermissionLevel
 from preopen.outcome import Denial
+from preopen.serving.announcing import Announcer, begin_telling
 from preopen.serving.consent import Consents, explain_state, seal_state
-from preopen.serving.invocation import Answer, Invoke, Progress
+from preopen.serving.current import Current
+from preopen.serving.invocation import Answer, Progress
+from preopen.serving.listing import list_tools_of
 from preopen.serving.receipts import receipt_to_json
 from preopen.serving.recording import UNRECORDED, Recorder
-from preopen.serving.registry import Registry, Tool
+from preopen.serving.resources import list_resources, read_resource
 from preopen.tool.failure import one_line
 from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
 from preopen.trust.consent import Ask, Caller, PersonNeeded
@@ -32,7 +36,9 @@ Every tool here is a WebAssembly program in a sandbox of its own. It reaches the
 variables that the operator granted, and nothing else; _meta["preopen/grants"] of a tool lists them.
 A result that says "denied" is the sandbox at work, not a passing failure: the same call will be \
 denied again. It names what was asked for, what is allowed instead and, where there is one, the \
-line that the operator (not you) could add to allow it."""
+line that the operator (not you) could add to allow it.
+The resource preopen://policy says what each tool may reach, which tools were refused and why; \
+preopen://tools/NAME is a tool's own manifest. Both follow every change that the operator makes."""
 
 _DENIALS_LOGGED: Final = 5  # of one call; a guest may be denied a hundred times
 
@@ -41,50 +47,97 @@ log = logging.getLogger(__name__)
 _Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
-def make_server(
-    registry: Callable[[], Registry],
-    invoke: Invoke,
-    *,
-    instructions: str,
-    recorder: Recorder = UNRECORDED,
-) -> Server[dict[str, Any]]:
-    """Return a server that lists the tools of `registry()`, and has each call invoked and recorded.
+class PreopenServer(Server[Any]):
+    """The SDK's server; it promises list changes where an announcer keeps the promise."""
 
-    `registry` is asked anew for every request. Cancelling a request cancels its `invoke`.
-    """
-    consents = Consents()
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, dict[str, Any]] | None = None,
+        extensions: dict[str, dict[str, Any]] | None = None,
+    ) -> InitializationOptions:
+        """Return what a transport starts a connection with. As the SDK's, but for the promise.
+
+        In the handshake era the SDK has each transport say it; in 2026-07-28 it sees for itself.
+        """
+        if notification_options is None:
+            told = self.get_request_handler("subscriptions/listen") is not None
+            notification_options = NotificationOptions(tools_changed=told, resources_changed=told)
+        return super().create_initialization_options(
+            notification_options, experimental_capabilities, extensions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """What a client may ask for; each request takes the reference to what is served once."""
+
+    current: Callable[[], Current]
+    recorder: Recorder
+    consents: Consents
 
     async def list_tools(
-        _context: _Context, _params: wire.PaginatedRequestParams | None
+        self, _context: _Context, _params: wire.PaginatedRequestParams | None
     ) -> wire.ListToolsResult:
-        return wire.ListToolsResult(tools=[describe(t) for t in registry().tools.values()])
+        return wire.ListToolsResult(tools=list_tools_of(self.current()))
 
     async def call_tool(
-        context: _Context, params: wire.CallToolRequestParams
+        self, context: _Context, params: wire.CallToolRequestParams
     ) -> wire.CallToolResult | wire.InputRequiredResult:
-        offered = registry()
-        tool = offered.tools.get(params.name)
+        served = self.current()
+        tool = served.registry.tools.get(params.name)
         if tool is None:
-            raise MCPError(wire.INVALID_PARAMS, offered.absence_of(params.name))
+            raise MCPError(wire.INVALID_PARAMS, served.registry.absence_of(params.name))
         try:
             arguments = params.arguments or {}
-            run = partial(invoke, tool, arguments, _progress_of(context))
-            caller = _caller_of(context, consents.ask_through(context, params))
-            answer = await recorder.recorded(caller, tool, arguments, run)
+            run = partial(served.invoke, tool, arguments, _progress_of(context))
+            caller = _caller_of(context, self.consents.ask_through(context, params))
+            answer = await self.recorder.recorded(caller, tool, arguments, run)
             _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)
         except PersonNeeded as needed:
-            return consents.second_request(needed)
+            return self.consents.second_request(needed)
         except Exception as error:  # noqa: BLE001 - the boundary: only the operator may read it
             return _failed(_record_incident(f"tools/call {tool.name}", error))
 
-    server = Server(
+    async def list_resources(
+        self, _context: _Context, _params: wire.PaginatedRequestParams | None
+    ) -> wire.ListResourcesResult:
+        return wire.ListResourcesResult(resources=list_resources(self.current()))
+
+    async def read_resource(
+        self, _context: _Context, params: wire.ReadResourceRequestParams
+    ) -> wire.ReadResourceResult:
+        return await read_resource(self.current(), params.uri)
+
+
+def make_server(
+    current: Callable[[], Current],
+    *,
+    instructions: str,
+    announcer: Announcer | None = None,
+    recorder: Recorder = UNRECORDED,
+) -> PreopenServer:
+    """Return a server that lists what `current()` serves, and has each call invoked and recorded.
+
+    `current` is asked anew, and once, for every request. Cancelling a request cancels its `invoke`.
+    Without an `announcer` no client is told of changes, and none is promised to be.
+    """
+    requests = _Requests(current, recorder, Consents())
+    server = PreopenServer(
         "preopen",
         version=__version__,
         title="preopen",
         instructions=instructions,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        on_list_tools=requests.list_tools,
+        on_call_tool=requests.call_tool,
+        on_list_resources=requests.list_resources,
+        on_read_resource=requests.read_resource,
+        on_subscriptions_listen=None if announcer is None else announcer.listening(),
+        lifespan=(announcer or Announcer()).connection,
+    )
+    server.add_notification_handler(
+        "notifications/initialized", wire.NotificationParams, begin_telling
     )
     # In place of the SDK's telemetry, which would hand names and ids of calls to whatever exporter
     # the environment configures.
@@ -102,39 +155,6 @@ def _tell_operator(name: str, denials: Sequence[Denial]) -> None:
         log.warning("preopen: %s: denied: %s%s", name, one_line(denial.reason), way_out)
     if len(denials) > _DENIALS_LOGGED:
         log.warning("preopen: %s: and %d more denials", name, len(denials) - _DENIALS_LOGGED)
-
-
-def describe(tool: Tool) -> wire.Tool:
-    """Return a tool as `tools/list` sends it."""
-    return wire.Tool(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        input_schema=dict(tool.input_schema),
-        output_schema=None if tool.output_schema is None else dict(tool.output_schema),
-        annotations=hints_of(tool.level, opens_network=bool(tool.grants.egress)),
-        _meta={
-            "preopen/level": tool.level.value,
-            "preopen/grants": list(tool.grants_text),
-            "preopen/sha256": tool.sha256,
-            # One client asks a person then even for a tool on its own list of allowed ones.
-            **({"anthropic/requiresUserInteraction": True} if tool.asks else {}),
-        },
-    )
-
-
-def hints_of(level: PermissionLevel, *, opens_network: bool) -> wire.ToolAnnotations:
-    """Return all four hints, for a client takes an absent one for the opposite.
-
-    A derived level says what a tool can do, so "idempotent" only ever means: changes nothing.
-    """
-    harmless = level <= PermissionLevel.READ_ONLY
-    return wire.ToolAnnotations(
-        read_only_hint=harmless,
-        destructive_hint=not harmless,
-        idempotent_hint=harmless,
-        open_world_hint=opens_network,
-    )
 
 
 def to_result(answer: Answer) -> wire.CallToolResult:

@@ -19,6 +19,7 @@ from preopen.wire.frames import (
     Ask,
     Binary,
     Call,
+    Forget,
     Fork,
     Forked,
     Frame,
@@ -257,6 +258,7 @@ def _plain(kind: type, **types: type | tuple[type, ...]) -> Callable[..., Any]:
 _MAKERS: Final[Mapping[str, Callable[[dict[str, Any], bytes, Sequence[int]], Frame]]] = {
     "Load": _plain(Load),
     "Loaded": _plain(Loaded, fault=str),
+    "Forget": _plain(Forget),
     "Fork": _plain(Fork, first=int, count=int),
     "Hello": _hello,
     "Forked": _plain(Forked, cell=int, pid=int),

@@ -38,6 +38,13 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Server → zygote: no later cell needs this binary. Nothing is answered."""
+
+    binary: Binary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
     """Server → zygote: make `count` cells, numbered from `first` on."""
 
@@ -152,5 +159,16 @@ class Verdict:
 
 
 Frame: TypeAlias = (
-    Load | Loaded | Fork | Hello | Forked | Reaped | Call | Answer | Listening | Ask | Verdict
+    Load
+    | Loaded
+    | Forget
+    | Fork
+    | Hello
+    | Forked
+    | Reaped
+    | Call
+    | Answer
+    | Listening
+    | Ask
+    | Verdict
 )

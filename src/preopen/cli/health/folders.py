@@ -11,8 +11,8 @@ from typing import Final
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.errors import PlatformError
 from preopen.own import CACHE, STATE, own_folder
+from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Surroundings
-from preopen.policy.settings import FILE_NAME
 
 SECTION: Final = "folders"
 

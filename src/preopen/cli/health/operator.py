@@ -14,9 +14,9 @@ from preopen.cli.health.network import examine_network
 from preopen.cli.starting import name_of, owner_of_cells
 from preopen.errors import PolicyError, PreopenError, found_and_write
 from preopen.level import PermissionLevel
+from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
-from preopen.policy.settings import FILE_NAME
 from preopen.serving.loading import load_registry
 from preopen.trust.lock import Approvals
 
