@@ -23,10 +23,14 @@ def test_the_demo_shows_what_works_and_what_is_stopped(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("stopped by") == 5
+    assert 'May "edit"' in done.stdout
+    assert "answer: no" in done.stdout
+    assert re.search(r"^  consent +once \(elicitation\)$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  could reach +write …/project/src", done.stdout, re.MULTILINE)
     assert "  + write ${workspace}" in done.stdout
     assert "quarantined until a person runs  preopen approve notes" in done.stdout
     assert "\x1b" not in done.stdout
-    assert len(done.stdout.splitlines()) < 100
+    assert len(done.stdout.splitlines()) < 120
     assert re.search(r"^  outcome +Returned$", done.stdout, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
 

@@ -64,8 +64,12 @@ class Ear:
 
 
 @asynccontextmanager
-async def hearing(server: Any, era: str) -> AsyncIterator[Ear]:  # noqa: ANN401 - as Client takes it
-    """Give an Ear that is connected and hears."""
+async def hearing(
+    server: Any,  # noqa: ANN401 - as Client takes it
+    era: str,
+    person: Any = None,  # noqa: ANN401 - as above
+) -> AsyncIterator[Ear]:
+    """Give an Ear that is connected and hears, with a person who answers, or none."""
     ear = Ear()
 
     async def handle(message: Any) -> None:  # noqa: ANN401 - as the SDK passes them
@@ -73,7 +77,9 @@ async def hearing(server: Any, era: str) -> AsyncIterator[Ear]:  # noqa: ANN401 
             ear.hear(message)
 
     mode = era if era == "legacy" else "auto"  # which asks what the server can do
-    async with Client(server, mode=mode, message_handler=handle) as client:
+    async with Client(
+        server, mode=mode, message_handler=handle, elicitation_callback=person
+    ) as client:
         ear.client = client
         if era == "legacy":
             yield ear

@@ -17,8 +17,8 @@ from preopen.serving.loading import load_registry
 from preopen.serving.registry import RefusedTool
 from preopen.serving.resources import describe_policy
 from preopen.serving.server import INSTRUCTIONS, PreopenServer, make_server
-from preopen.trust.lock import AllOfThisRun
-from served import Site, make_site
+from preopen.trust.lock import AllOfThisRun, Lock
+from served import WORKSPACE, Site, make_site
 from serving.hearing import ERAS
 from serving.sites import flags_of, surroundings, write_policy
 from serving.values import make_answer, make_current, make_tool
@@ -182,3 +182,21 @@ def test_instructions_say_how_to_read_a_denial_and_where_the_policy_is() -> None
     assert "operator (not you)" in INSTRUCTIONS
     assert "preopen://policy" in INSTRUCTIONS
     assert "preopen://tools/NAME" in INSTRUCTIONS
+
+
+async def test_policy_tells_what_waits_for_a_person_and_which_calls_ask(site: Site) -> None:
+    """Issue 7: a read-only resource tells an agent what it may do and what was not, and why."""
+    site.add("writes", level="write", more=WORKSPACE.replace('"read"', '"write"'))
+    write_policy(site, '[decide]\nwrite = "ask"\n')
+    around = surroundings(site)
+    policy = load_policy(flags_of(site), around)
+    offered = Current(policy=policy, registry=load_registry(policy, AllOfThisRun()), invoke=invoke)  # type: ignore[arg-type]  # never called
+    waiting = Current(policy=policy, registry=load_registry(policy, Lock()), invoke=invoke)  # type: ignore[arg-type]  # as above
+
+    assert "### writes (write)\n\n- a person is asked before" in describe_policy(offered)
+    assert "Waiting for a person's approval" not in describe_policy(offered)
+    assert "what happens at a call: none allow, read-only allow, write ask" in describe_policy(
+        offered
+    )
+    assert "- writes: quarantined: it is new, and nobody approved it" in describe_policy(waiting)
+    assert "### writes" not in describe_policy(waiting)

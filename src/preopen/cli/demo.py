@@ -10,7 +10,7 @@ import textwrap
 import tomllib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from mcp_types import CallToolResult, TextContent
 
 from preopen import __version__
 from preopen.cli.clients import own_command
+from preopen.cli.demo_attempts import ATTEMPTS, ELSEWHERE, Attempt
+from preopen.cli.demo_person import Person
 from preopen.cli.demo_quarantine import quarantined_lines
 from preopen.cli.demo_web import DemoWeb, serve_web
 from preopen.cli.main import explain_error
@@ -38,68 +40,13 @@ _PROJECT: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """A call that is to be stopped: how it ends, what it says, what did that."""
-
-    heading: str
-    tool: str
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    outcome: str
-    says: str = ""
-    shown: int = 3  # lines of what the model would read
-    stopped_by: str
-
-
-# What tries something, how that must end, and what ended it.
-_ATTEMPTS: Final = (
-    Attempt(
-        heading="A path outside of the project",
-        tool="read",
-        arguments={"path": "../secret.txt"},
-        outcome="Denied",
-        stopped_by="the path check, before any process was touched",
-    ),
-    Attempt(
-        heading="A tool that may read, and writes",
-        tool="scribbler",
-        outcome="Returned",
-        says="errno 63",
-        stopped_by='its grant: errno 63 is WASI\'s "not permitted"; behind it stands Landlock',
-    ),
-    Attempt(
-        heading="A tool that never ends",
-        tool="spinner",
-        outcome="TimedOut",
-        shown=1,
-        stopped_by="the clock, which killed its process",
-    ),
-    Attempt(
-        heading="A tool that eats memory",
-        tool="hog",
-        outcome="Exited",
-        says="memory.grow was refused",
-        stopped_by="its memory limit, which the engine keeps",
-    ),
-)
-
-
-_ELSEWHERE: Final = Attempt(
-    heading="A host that nobody opened",
-    tool="fetch",
-    arguments={"url": "https://example.com/"},
-    outcome="Denied",
-    says="--egress https://example.com",
-    stopped_by="the rules, before any name was looked up",
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
     """The client's session with the server, and the project that the server works in."""
 
     session: ClientSession
     project: Path
     web: DemoWeb
+    person: Person
 
     async def call(self, name: str, **arguments: str) -> CallToolResult:
         """Call a tool; the result comes as the model would get it."""
@@ -135,8 +82,9 @@ def _make_tool(here: Path, web: DemoWeb) -> None:
     (here / "token").touch(mode=0o600)
     (here / "token").write_text(f"{_TOKEN}\n")
     (here / "config" / "preopen").mkdir(parents=True)
-    secrets = f'preopen = 1\n[secrets]\nDEMO_TOKEN = {{ file = "{here}/token" }}\n'
-    (here / "config" / "preopen" / "preopen.toml").write_text(secrets)
+    secrets = f'[secrets]\nDEMO_TOKEN = {{ file = "{here}/token" }}\n'
+    policy = f'preopen = 1\n{secrets}[decide.tools]\nedit = "ask"\n'
+    (here / "config" / "preopen" / "preopen.toml").write_text(policy)
 
 
 def _make_project(here: Path) -> None:
@@ -160,7 +108,7 @@ async def _show_all(here: Path, web: DemoWeb) -> None:
         await _show_work(demo)
         await _show_stopped(demo)
         await _show_network(demo)
-        await _show_receipt(demo)
+        await _show_asked(demo)
     _show_quarantine(here)
     _say("\nThe same for your own project:  preopen serve --workspace ~/your/project")
 
@@ -177,12 +125,15 @@ async def _connected(here: Path, web: DemoWeb) -> AsyncIterator[Demo]:
     words += ["--manifests", str(here / "tools"), "--egress-private", web.base]
     words += ["--approve-all"]  # these tools are the demo's own, made for this run
     server = StdioServerParameters(command=command, args=words, env=_folders(here))
-    log = here / "server.log"
+    log, person = here / "server.log", Person()
     with log.open("w") as errors:
         try:
-            async with stdio_client(server, errors) as streams, ClientSession(*streams) as session:
+            async with (
+                stdio_client(server, errors) as streams,
+                ClientSession(*streams, elicitation_callback=person) as session,
+            ):
                 await session.initialize()
-                yield Demo(session=session, project=here / "project", web=web)
+                yield Demo(session=session, project=here / "project", web=web, person=person)
         except BaseException:
             sys.stderr.write(log.read_text())
             raise
@@ -212,7 +163,7 @@ async def _show_work(demo: Demo) -> None:
 async def _show_stopped(demo: Demo) -> None:
     _head("On purpose: what is stopped, and by what")
     before = _content(demo.project)
-    for number, attempt in enumerate(_ATTEMPTS):
+    for number, attempt in enumerate(ATTEMPTS):
         if number:
             _say()
         await _show_attempt(demo, attempt)
@@ -229,7 +180,7 @@ async def _show_network(demo: Demo) -> None:
     _head(f"A network under policy: only {demo.web.base} is open, to tools that ask for it")
     await _show(demo, "fetch", url=f"{demo.web.base}/")
     _say()
-    await _show_attempt(demo, _ELSEWHERE)
+    await _show_attempt(demo, ELSEWHERE)
     _say()
     _say(f"  {click.style('A token that the tool never has', bold=True)}")
     await _show(demo, "whoami", url=f"{demo.web.base}/whoami")
@@ -247,14 +198,29 @@ def _show_quarantine(here: Path) -> None:
     _say(f"  {quarantined} until a person runs  preopen approve notes")
 
 
-async def _show_receipt(demo: Demo) -> None:
-    result = await demo.call("read", path="notes.txt")
-    receipt = _receipt(result)
-    _head("The receipt of one call:  read path=notes.txt")
+async def _show_asked(demo: Demo) -> None:
+    _head('A tool that asks a person:  [decide.tools]  edit = "ask"')
+    arguments = {"path": "src/blink.py", "old_string": "blink()", "new_string": "blink(2)"}
+    demo.person.answers += ["no", "once"]
+    refused = await demo.call("edit", **arguments)
+    for line in demo.person.lines():
+        _say(f"    {demo.short(line)}")
+    denied = next(line for line in _lines(demo, refused) if "said no" in line)
+    _say(f"  {click.style('answer: no', fg='cyan')}    {denied}")
+    done = await demo.call("edit", **arguments)
+    _say(f"  {click.style('answer: once', fg='cyan')}  {_lines(demo, done)[0]}")
+    if "blink(2)" not in (demo.project / "src/blink.py").read_text():
+        raise RuntimeError("the edit that was allowed was not made")
+    _show_receipt(demo, _receipt(done))
+
+
+def _show_receipt(demo: Demo, receipt: Mapping[str, Any]) -> None:
+    _head("The receipt of that call, cut down to what it named")
     memory = receipt["peak_memory_bytes"] / (1 << 20)
     times = f"{receipt['wall_time_ms']:.1f} ms, {receipt['cpu_time_ms']:.1f} ms CPU"
     rows = [
         ("outcome", receipt["outcome"]),
+        ("consent", receipt["consent"]),
         ("could reach", demo.short("; ".join(receipt["grants"]))),
         ("process", "a fresh one, for this call alone"),
         ("walls", ", ".join(receipt["walls"]) or "none"),

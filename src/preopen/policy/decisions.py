@@ -66,12 +66,13 @@ class Ruling:
 
     decision: Decision
     key: str  # "decide.execute"
-    why: str  # "its level is execute"
+    why: str  # "its level is execute"; "" where the key names the tool
     place: str = ""
 
     def __str__(self) -> str:
         where = self.place or "the default"
-        return f'{self.why}, and {where} says {self.key} = "{self.decision.value}"'
+        said = f'{where} says {self.key} = "{self.decision.value}"'
+        return f"{self.why}, and {said}" if self.why else said
 
 
 def read_decisions(document: Mapping[str, Any], place: str) -> Decisions:
@@ -120,7 +121,7 @@ def rule_tool(layers: Iterable[Decisions], name: str, level: PermissionLevel) ->
 
 def _rule_tool(decisions: Decisions, name: str, level: PermissionLevel) -> Ruling:
     if name in decisions.tools:
-        decision, key, why = decisions.tools[name], f"decide.tools.{name}", "it is named there"
+        decision, key, why = decisions.tools[name], f"decide.tools.{name}", ""
         place = decisions.place
     else:
         decision = decisions.levels.get(level, Decision.DENY)  # forbidden has no row

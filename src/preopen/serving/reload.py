@@ -197,6 +197,10 @@ def describe_reload(old: Current, new: Current) -> list[str]:
         lines.append("the policy was read again, and holds for every call from now on")
     if new.policy.cells != old.policy.cells:
         lines.append(f"limits.cells = {new.policy.cells} counts from the next start on")
+    waited = {(each.file, each.definition.fingerprint) for each in old.registry.quarantined}
+    for held in new.registry.quarantined:
+        if (held.file, held.definition.fingerprint) not in waited:
+            lines += [f"{held.name} is not offered: {fault}" for fault in held.faults]
     known = set(old.registry.refused)
     files = {tool.manifest.file for tool in now.values()}
     for each in new.registry.refused:

@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from preopen.document import read_file
 from preopen.egress.rules import format_rule
 from preopen.errors import ManifestError
+from preopen.policy.decisions import Decisions, describe_decisions
 from preopen.policy.places import printable
 from preopen.policy.policy import Policy
 from preopen.serving.current import Current
@@ -84,6 +85,7 @@ def describe_policy(current: Current) -> str:
             "",
             *(line for tool in registry.tools.values() for line in _tool_lines(tool)),
             *_refused_lines(registry),
+            *_quarantined_lines(registry),
             "",
         ]
     )
@@ -97,6 +99,9 @@ def _policy_lines(policy: Policy) -> Iterator[str]:
     if policy.workspace_problem:
         yield f"- there is no workspace: {one_line(policy.workspace_problem)}"
     yield f"- highest level of tools that are offered: {policy.max_level.value}"
+    yield f"- what happens at a call: {_decided(policy.decisions[0])}"
+    for narrowing in policy.decisions[1:]:
+        yield f"- and by the workspace's own file: {_decided(narrowing)}"
     for folder in policy.folders:
         yield f"- folder {folder.name}: {printable(folder.host_path)} ({folder.access.value})"
     rules = [format_rule(rule) for rule in policy.network.rules]
@@ -104,9 +109,16 @@ def _policy_lines(policy: Policy) -> Iterator[str]:
     yield f"- calls at once, over all tools: {policy.cells}"
 
 
+def _decided(decisions: Decisions) -> str:
+    said = [f"{key} {value}" for key, value in describe_decisions(decisions)]
+    return ", ".join(said).replace("decide.", "")
+
+
 def _tool_lines(tool: Tool) -> Iterator[str]:
     yield f"### {tool.name} ({tool.level.value})"
     yield ""
+    if tool.asks:
+        yield "- a person is asked before some or all of its calls"
     for line in tool.grants_text or ("reaches no file, host or variable",):
         yield f"- {printable(line)}"
     limits = tool.grants.limits
@@ -136,6 +148,18 @@ def _refused_lines(registry: Registry) -> Iterator[str]:
         yield f"- and {len(registry.refused) - _REFUSED_SHOWN} more"
     if registry.left_out:
         yield f"- left out by the operator: {', '.join(registry.left_out)}"
+
+
+def _quarantined_lines(registry: Registry) -> Iterator[str]:
+    if registry.quarantined:
+        yield f"## Waiting for a person's approval ({len(registry.quarantined)})"
+        yield ""
+    for each in registry.quarantined[:_REFUSED_SHOWN]:
+        for fault in each.faults[:1]:
+            yield f"- {printable(each.name)}: {one_line(fault.found)}"
+    if len(registry.quarantined) > _REFUSED_SHOWN:
+        yield f"- and {len(registry.quarantined) - _REFUSED_SHOWN} more"
+    yield ""
 
 
 def _lines_of_refused(refused: RefusedTool, *, kept: bool) -> Iterator[str]:
