@@ -14,7 +14,6 @@ from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool
-from preopen.cli.health.walls import check_required
 from preopen.cli.options import (
     approve_flag,
     examples,
@@ -27,11 +26,9 @@ from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
 from preopen.cli.starting import (
     Start,
-    make_cache,
-    make_session,
+    begin,
     open_cells,
     open_recorder,
-    start_launcher,
 )
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
@@ -97,11 +94,7 @@ def command(
         warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
         return _REFUSED
     arguments = _arguments(pairs, text, tool)
-    check_required(policy)
-    make_cache(around).check()
-    session = make_session(flags, policy, around, approve_all=approve_all)
-    launcher = start_launcher(policy, spawn=spawn)
-    start = Start(launcher=launcher, policy=policy, around=around, session=session)
+    start = begin(flags, policy, around, approve_all=approve_all, spawn=spawn)
     answer = _call(start, tool, arguments)
     if with_receipt:
         warn("\n".join(receipt_lines(answer.receipt)))

@@ -12,7 +12,6 @@ from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool
-from preopen.cli.health.walls import check_required
 from preopen.cli.learned import learned_lines, learned_to_json
 from preopen.cli.options import (
     approve_flag,
@@ -23,7 +22,7 @@ from preopen.cli.options import (
     wall_flag,
 )
 from preopen.cli.printing import fault_to_json, say, say_json, warn
-from preopen.cli.starting import Start, make_cache, make_session, open_cells, start_launcher
+from preopen.cli.starting import Start, begin, open_cells
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags
@@ -96,11 +95,7 @@ def command(
         return _REFUSED
     calls = [*_calls(pairs, text, file, tool)]
     _check(tool, calls)
-    check_required(policy)
-    make_cache(around).check()
-    session = make_session(flags, policy, around, approve_all=approve_all)
-    launcher = start_launcher(policy, spawn=spawn)
-    start = Start(launcher=launcher, policy=policy, around=around, session=session)
+    start = begin(flags, policy, around, approve_all=approve_all, spawn=spawn)
     learned = _learn(start, tool, calls)
     if as_json:
         say_json(learned_to_json(tool, learned))

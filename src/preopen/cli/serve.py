@@ -19,7 +19,6 @@ from preopen import __version__
 from preopen.cells.zygote import LAUNCH_SECONDS
 from preopen.cli.approvals import Followed, lock_file, read_approvals
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
-from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
 from preopen.cli.options import (
     approve_flag,
@@ -33,12 +32,10 @@ from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import (
     Launcher,
     Start,
+    begin,
     describe_owner,
-    make_cache,
-    make_session,
     open_cells,
     open_recorder,
-    start_launcher,
 )
 from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
@@ -92,9 +89,7 @@ def command(
             warn("--approve-all is for one run, so no entry holds it; `preopen approve --all` pins")
         return
     approvals = read_approvals(around, approve_all=approve_all)
-    check_required(policy)
-    make_cache(around).check()
-    launcher = start_launcher(policy, spawn=spawn)
+    start = begin(flags, policy, around, approve_all=approve_all, spawn=spawn)
     try:
         registry = load_registry(policy, approvals)
         sources = Sources(
@@ -110,12 +105,10 @@ def command(
             importlib.import_module("preopen.serving.live")
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
-        announce = partial(_announce, launcher, registry, policy, spawn=spawn)
-        session = make_session(flags, policy, around, approve_all=approve_all)
-        start = Start(launcher=launcher, policy=policy, around=around, session=session)
+        announce = partial(_announce, start.launcher, registry, policy, spawn=spawn)
         anyio.run(_serve, start, registry, sources, announce, backend_options=loop)
     finally:
-        launcher.close()
+        start.launcher.close()
 
 
 def _read_registry(followed: Followed, policy: Policy) -> Registry:

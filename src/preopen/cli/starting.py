@@ -19,6 +19,7 @@ from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
 from preopen.cells.supply import SPARES
 from preopen.cli.clients import serve_arguments
+from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
@@ -119,6 +120,25 @@ def open_recorder(policy: Policy, around: Surroundings) -> Iterator["Recorder"]:
     log = AuditLog(state_dir=Path(around.state_dir), keeps_values=auditing.keeps_values)
     with closing(Recorder(log=log, mode=auditing.mode)) as recorder:
         yield recorder
+
+
+def begin(
+    flags: Flags, policy: Policy, around: Surroundings, *, approve_all: bool, spawn: bool
+) -> Start:
+    """Return what a verb starts cells with; its launcher warms already, and is the verb's to close.
+
+    Raises:
+        PlatformError: a required layer is missing, or a folder of ours cannot be used.
+
+    """
+    check_required(policy)
+    make_cache(around).check()
+    return Start(
+        launcher=start_launcher(policy, spawn=spawn),
+        policy=policy,
+        around=around,
+        session=make_session(flags, policy, around, approve_all=approve_all),
+    )
 
 
 @asynccontextmanager
