@@ -13,6 +13,7 @@ from preopen.policy.flows import FlowSink, FlowSource
 from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer, Invoker, make_invoker
 from preopen.serving.loading import load_registry
+from preopen.trust.consent import Caller, Channel, Question, Said, Say
 from preopen.trust.guards import Crossing
 from preopen.trust.lock import AllOfThisRun
 from promises.harness import invoke, manifest, offer, probe, said, table
@@ -162,3 +163,43 @@ async def test_a_call_that_a_quota_denies_is_no_source(pool: Pool, tree: Path) -
         answer = await call(invoker, "fetch", url=web.origin)
 
     assert ["Denied", "Returned"] == [each.receipt.outcome for each in (denied, answer)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcomes"),
+    [
+        ([Say.NO, Say.ONCE, Say.NO], ["Denied", "Returned", "Denied"]),
+        ([Say.SESSION], ["Returned", "Returned", "Returned"]),
+    ],
+)
+async def test_person_who_is_asked_decides_over_a_flow_for_a_call_or_the_session(
+    pool: Pool, tree: Path, answers: list[Say], outcomes: list[str]
+) -> None:
+    """Issue: sinks are asked until the person says otherwise; never for longer than the session."""
+    questions: list[Question] = []
+    left = list(answers)
+
+    async def ask(question: Question) -> Said:
+        questions.append(question)
+        return Said(say=left.pop(0), channel=Channel.TERMINAL)
+
+    async with serving() as web:
+        policy = with_rule(tree, web.origin, 'then = "ask"')
+        invoker = make_invoker(pool, policy)
+        await call(invoker, "read", path=str(tree.parent / "docs" / "d.txt"))
+        fetch = load_registry(policy, AllOfThisRun()).tools["fetch"]
+        found = [
+            (await invoker(fetch, {"url": web.origin}, hear, Caller(ask=ask))).receipt.outcome
+            for _ in range(3)
+        ]
+
+    assert found == outcomes
+    assert (left, len(questions)) == ([], len(answers))
+    assert len(web.targets) == outcomes.count("Returned")
+    assert questions[0].offers == (Say.ONCE, Say.SESSION, Say.NO)
+    (reason,) = questions[0].reasons
+    assert "fetch could send requests, after read reached a directory outside" in reason
+
+
+async def hear(_progress: str) -> None:
+    """Hear of progress, and do nothing about it."""
