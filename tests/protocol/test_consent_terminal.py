@@ -104,3 +104,26 @@ def test_call_without_a_terminal_is_denied_with_the_command_that_allows_it(site:
     assert (decided.returncode, forgotten.returncode) == (0, 0)
     assert (allowed.returncode, "yes (decisions.toml)" in allowed.stderr) == (0, True)
     assert again.returncode == 1
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_shell_runs_what_is_allowed_and_refuses_what_is_denied_unasked(
+    site: Site, level: str
+) -> None:
+    """Issue: level by decision by channel: where nobody is to be asked, no terminal is wanted."""
+    codes = []
+    for decision in ("allow", "deny"):
+        decide_all(site, decision)
+        done = subprocess.run(
+            words_of(site, level),
+            env=site.env,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            check=False,
+            timeout=50,
+        )
+        assert b"May " not in done.stderr
+        codes.append(done.returncode)
+
+    assert codes == [0, 3]
