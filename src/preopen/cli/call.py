@@ -12,6 +12,7 @@ import click
 from preopen import __version__
 from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
+from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool
 from preopen.cli.options import (
@@ -25,8 +26,6 @@ from preopen.cli.options import (
 from preopen.cli.printing import safe, say_json, warn
 from preopen.cli.receipt import receipt_lines
 from preopen.cli.starting import (
-    Start,
-    begin,
     open_cells,
     open_recorder,
 )

@@ -10,6 +10,7 @@ import click
 
 from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
+from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool
 from preopen.cli.learned import learned_lines, learned_to_json
@@ -22,7 +23,7 @@ from preopen.cli.options import (
     wall_flag,
 )
 from preopen.cli.printing import fault_to_json, say, say_json, warn
-from preopen.cli.starting import Start, begin, open_cells
+from preopen.cli.starting import open_cells
 from preopen.cli.surroundings import read_surroundings
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags

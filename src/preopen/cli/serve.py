@@ -18,6 +18,7 @@ import click
 from preopen import __version__
 from preopen.cells.zygote import LAUNCH_SECONDS
 from preopen.cli.approvals import Followed, lock_file, read_approvals
+from preopen.cli.beginning import Start, begin
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
 from preopen.cli.interrupts import ending_at_once
 from preopen.cli.options import (
@@ -31,8 +32,6 @@ from preopen.cli.options import (
 from preopen.cli.printing import say, say_json, warn
 from preopen.cli.starting import (
     Launcher,
-    Start,
-    begin,
     describe_owner,
     open_cells,
     open_recorder,

@@ -4,11 +4,9 @@ import datetime as dt
 import importlib
 import os
 import pwd
-import shlex
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,12 +16,9 @@ from preopen.cells.compiling import compile_binary
 from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
 from preopen.cells.supply import SPARES
-from preopen.cli.clients import serve_arguments
-from preopen.cli.health.walls import check_required
 from preopen.cli.interrupts import ending_at_once
-from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.flags import Surroundings
 from preopen.policy.policy import Policy
-from preopen.serving.session import Session, open_session
 from preopen.trust.audit import AuditLog
 from preopen.trust.standing import FILE_NAME, Standing
 
@@ -81,33 +76,10 @@ def open_standing(around: Surroundings) -> Standing:
     return Standing(file=Path(around.config_dir, FILE_NAME), now=partial(dt.datetime.now, dt.UTC))
 
 
-def make_session(
-    flags: Flags, policy: Policy, around: Surroundings, *, approve_all: bool
-) -> Session:
-    """Return what outlives a call of this process."""
-    words = serve_arguments(flags, policy, around, spawn=False, stdio=False)[1:]
-    words += ["--approve-all"] if approve_all else []
-
-    def command(tool: str) -> str:
-        return shlex.join(["preopen", "decide", tool, "always", *words])
-
-    return open_session(policy, open_standing(around), command)
-
-
 def make_cache(around: Surroundings) -> Cache:
     """Return this user's cache of compiled binaries; nothing is read or made yet."""
     key_file = Path(around.state_dir, "cache.key")
     return Cache(Path(around.cache_dir), key_file, compile_binary)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """What a verb starts cells with."""
-
-    launcher: Launcher
-    policy: Policy
-    around: Surroundings
-    session: Session
 
 
 @contextmanager
@@ -120,25 +92,6 @@ def open_recorder(policy: Policy, around: Surroundings) -> Iterator["Recorder"]:
     log = AuditLog(state_dir=Path(around.state_dir), keeps_values=auditing.keeps_values)
     with closing(Recorder(log=log, mode=auditing.mode)) as recorder:
         yield recorder
-
-
-def begin(
-    flags: Flags, policy: Policy, around: Surroundings, *, approve_all: bool, spawn: bool
-) -> Start:
-    """Return what a verb starts cells with; its launcher warms already, and is the verb's to close.
-
-    Raises:
-        PlatformError: a required layer is missing, or a folder of ours cannot be used.
-
-    """
-    check_required(policy)
-    make_cache(around).check()
-    return Start(
-        launcher=start_launcher(policy, spawn=spawn),
-        policy=policy,
-        around=around,
-        session=make_session(flags, policy, around, approve_all=approve_all),
-    )
 
 
 @asynccontextmanager
