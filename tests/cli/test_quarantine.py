@@ -161,7 +161,7 @@ def test_server_says_each_in_one_line_at_its_start(closed: Workshop) -> None:
     closed.run("approve", "peek")
     file = closed.tools / "peek.toml"
     file.write_text(file.read_text().replace("For a test.", "One\\npreopen: two"))
-    lines = closed.spawn("serve", "--stdio").stderr.splitlines()
+    lines = closed.spawn("serve", "--stdio", "--allow", "write").stderr.splitlines()
 
     (line,) = [each for each in lines if "peek" in each]
 

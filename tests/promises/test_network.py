@@ -123,7 +123,8 @@ async def test_private_addresses_that_were_asked_for_are_reached(pool: Pool, tre
     async with serving() as web:
         allow = f"http://127.0.0.0/8:{web.port}"
         text = asking("get", web.origin, allow=allow, private=True)
-        policy = operator(tree, private=[web.origin], max_level="dangerous")
+        more = '[decide]\ndangerous = "allow"\n'
+        policy = operator(tree, private=[web.origin], max_level="dangerous", more=more)
         await sent(pool, policy, text)
 
     assert ["/"] == web.targets
