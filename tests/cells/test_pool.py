@@ -188,18 +188,27 @@ async def test_guest_that_computes_for_long_gives_way_and_one_that_waits_does_no
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux has it")
-async def test_cell_stays_on_one_cpu_and_its_siblings_on_others(zygote_lab: Lab) -> None:
+@pytest.mark.parametrize("with_files", [True, False])
+async def test_cell_stays_on_one_cpu_from_a_call_with_files_on(
+    zygote_lab: Lab, tree: Path, *, with_files: bool
+) -> None:
     """Ours: a file call wakes a thread, and that is cheap on one CPU only."""
-    await zygote_lab.say("module", "args", "")
-    cells = await zygote_lab.pool.plain._launch(8)
-    with anyio.fail_after(10):
-        while any(len(os.sched_getaffinity(cell.pid)) > 1 for cell in cells):
-            await anyio.sleep(0.01)
-    cpus = {cpu for cell in cells for cpu in os.sched_getaffinity(cell.pid)}
-    for cell in cells:
-        cell.close()
+    lab, usable = zygote_lab, os.sched_getaffinity(0)
+    await lab.say("module", "args", "")
+    waiting = [os.sched_getaffinity(cell.pid) for cell in lab.pool.plain._spare]
+    expected = 1 if with_files else len(usable)
+    with anyio.fail_after(20), mounted(tree) as mount:
 
-    assert len(cpus) > 1 or len(os.sched_getaffinity(0)) == 1
+        async def spin() -> None:
+            await lab.run(probe("module"), "spin", "", mounts=(mount,) if with_files else ())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(spin)
+            while [expected] != [len(os.sched_getaffinity(pid)) for pid in busy_cells(lab)]:
+                await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+
+    assert all(cpus == usable for cpus in waiting)
 
 
 def target(link: Path) -> str:

@@ -16,7 +16,7 @@ from preopen.sandbox.cell import ReadyGuest, ready_guest, rehearse_alone, serve_
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.http_gate import HttpGate
 from preopen.sandbox.privileges import forbid_dumps
-from preopen.sandbox.process import begin_for_cells, stay_on_one_cpu
+from preopen.sandbox.process import begin_for_cells
 from preopen.sandbox.wall import Layer, Wall, WallError, probe_layers
 from preopen.wire.channel import Channel, ChannelClosed, Socket, open_channel, open_pair
 from preopen.wire.codec import FrameError
@@ -185,7 +185,6 @@ def start_cell(
     ready: ReadyGuest = ready_guest,
 ) -> None:
     """In a fresh process: build the wall as far as it goes ahead of need, then answer calls."""
-    stay_on_one_cpu()
     try:
         wall = Wall.prepare(missing, parent, inherited)
     except WallError as error:
