@@ -96,7 +96,7 @@ def command(
             read_registry=partial(_read_registry, Followed(around, approve_all, approvals)),
             policy_file=policy_place(flags, around),
             began_ns=began_ns,
-            files=(str(lock_file(around)), f"{policy.workspace}/{FILE_NAME}"),
+            files=(str(lock_file(around)), *_beside(policy)),
             folders=(f"{around.config_dir}/tools",),
         )
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
@@ -108,6 +108,11 @@ def command(
         anyio.run(_serve, start, registry, sources, announce, backend_options=loop)
     finally:
         start.launcher.close()
+
+
+def _beside(policy: Policy) -> tuple[str, ...]:
+    """Return where the workspace's own file is, or would be."""
+    return () if policy.workspace is None else (f"{policy.workspace}/{FILE_NAME}",)
 
 
 def _read_registry(followed: Followed, policy: Policy) -> Registry:
