@@ -117,7 +117,7 @@ async def test_what_is_asked_about_runs_when_a_person_says_so(
 
     assert ("Returned", "once (terminal)") == (answer.receipt.outcome, answer.receipt.consent)
     assert [f'{top}/preopen.toml says {line} = "ask"'] == [
-        reason.partition(", and ")[2] for reason in question.reasons
+        reason.rpartition(", and ")[2] for reason in question.reasons
     ]
 
 
