@@ -14,10 +14,9 @@ from preopen.policy.decisions import rule_folders, writable_outside
 from preopen.policy.flags import Flags, Surroundings
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
-from preopen.serving.asking import asked_for, standing_question
+from preopen.serving.asking import asked_for, subjects_of
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Tool
-from preopen.trust.consent import Say
 from preopen.trust.standing import FILE_NAME, Always, forget, read_always
 
 _NO = 1
@@ -68,7 +67,8 @@ def _always(tool: Tool, policy: Policy, around: Surroundings, *, as_json: bool) 
     outside = writable_outside(tool.grants, policy.workspace)
     reasons = asked_for(rule_folders(policy.decisions, tool.name, tool.grants, outside))
     if reasons:
-        open_standing(around).keep(standing_question(tool, reasons), Say.ALWAYS)
+        subjects = subjects_of(tool, reasons)
+        open_standing(around).always(tool.name, subjects, reasons, tool.grants_text)
     if as_json:
         say_json({"tool": tool.name, "asked": bool(reasons), "granted": list(tool.grants_text)})
         return 0

@@ -18,6 +18,7 @@ from preopen.policy.policy import Policy
 from preopen.serving.registry import Tool
 from preopen.serving.session import Session
 from preopen.tool.limits import format_limit
+from preopen.trust.asks import RUNS_CODE
 from preopen.trust.consent import (
     Ask,
     Caller,
@@ -171,12 +172,12 @@ class Judge:
         return ()
 
     def _unasked(self, question: Question, flow: Judgement, said: Unasked) -> Stopped:
-        if question.subjects or not isinstance(flow, MustAsk):
+        if isinstance(flow, MustAsk) and not question.subjects:
+            denial = flow_denial(flow)
+        else:
             reason = f"a person is to be asked ({question.reasons[0]}), and {said.why}"
             allow = f"the operator, a person, can run `{self.session.command(question.tool)}`"
             denial = Denial(target=question.tool, reason=reason, allow=allow)
-        else:
-            denial = flow_denial(flow)
         return Stopped(denial=denial, consent="no answer", channel=said.channel)
 
 
@@ -201,9 +202,9 @@ def make_question(
     limits = tool.grants.limits
     return Question(
         tool=tool.name,
-        title=_line(tool.title),
+        title=printable(tool.title),
         level=tool.level,
-        reasons=(*reasons, *map(_line, crossings)),
+        reasons=(*reasons, *map(printable, crossings)),
         touches=_lines(touches) or ("nothing but compute on its arguments",),
         limits=tuple(
             f"{key} {format_limit(key, number)}"
@@ -217,25 +218,6 @@ def make_question(
         offers=_PASSING if crossings else _LASTING,
         subjects=subjects,
         digest=digest_of(subjects, crossings, dict(filled), touches),
-    )
-
-
-def standing_question(tool: Tool, reasons: tuple[str, ...]) -> Question:
-    """Return the question about every call of a tool, for an answer that is given ahead."""
-    granted = tool.grants_text
-    subjects = subjects_of(tool, reasons)
-    return Question(
-        tool=tool.name,
-        title=_line(tool.title),
-        level=tool.level,
-        reasons=reasons,
-        touches=_lines(granted),
-        limits=(),
-        arguments=(),
-        granted=granted,
-        offers=(Say.ALWAYS, Say.NO),
-        subjects=subjects,
-        digest=digest_of(subjects),
     )
 
 
@@ -253,34 +235,29 @@ def subjects_of(tool: Tool, reasons: tuple[str, ...]) -> tuple[str, ...]:
 def _touches(tool: Tool, narrowed: Narrowed) -> tuple[str, ...]:
     variables = (f"environment {variable.name}" for variable in tool.grants.environment)
     mounts = describe_mounts(narrowed.mounts, walled_per_call=True)
-    code = ("run code from the arguments, inside the sandbox",) if tool.grants.executes else ()
+    code = (RUNS_CODE,) if tool.grants.executes else ()
     return (*mounts, *map(describe_rule, narrowed.egress), *variables, *code)
 
 
 def _arguments(filled: Mapping[str, JsonValue]) -> tuple[tuple[str, str], ...]:
     shown = [
-        (_line(name), _value(value)) for name, value in list(filled.items())[:_ARGUMENTS_SHOWN]
+        (printable(name), _value(value)) for name, value in list(filled.items())[:_ARGUMENTS_SHOWN]
     ]
     more = len(filled) - len(shown)
-    return (*shown, ("…", f"and {more} more"))[: len(shown) + bool(more)]
+    return (*shown, ("…", f"and {more} more")) if more else tuple(shown)
 
 
 def _value(value: JsonValue) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     cut = text[:_VALUE_SHOWN]
     more = len(text) - len(cut)
-    return _line(cut) + (f"… ({more} more characters)" if more else "")
+    return printable(cut) + (f"… ({more} more characters)" if more else "")
 
 
 def _lines(lines: tuple[str, ...]) -> tuple[str, ...]:
-    shown = tuple(_line(line)[: 2 * _VALUE_SHOWN] for line in lines[:_LINES_SHOWN])
+    shown = tuple(printable(line)[: 2 * _VALUE_SHOWN] for line in lines[:_LINES_SHOWN])
     more = len(lines) - len(shown)
     return (*shown, f"and {more} more") if more else shown
-
-
-def _line(text: str) -> str:
-    """Return text that stays on its line and shows all that is in it."""
-    return printable(text)
 
 
 def _deny(tool: Tool, ruling: Ruling) -> Stopped:

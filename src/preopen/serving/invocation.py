@@ -78,10 +78,7 @@ class _Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoker:
-    """Invokes tools in the cells of one pool, under one policy.
-
-    `quotas` are those of the policy; `flows` is what this session remembers, under its rules.
-    """
+    """Invokes tools in the cells of one pool, under one policy, for one session."""
 
     pool: Pool
     policy: Policy
@@ -105,11 +102,11 @@ class Invoker:
             return _finish(tool, InvalidArguments(problems=problems))
         narrowed = narrow(tool.manifest, tool.grants, filled, home=self.policy.home)
         if isinstance(narrowed, Denial):
-            return _finish(tool, Denied(denial=narrowed))
+            return deny(tool, narrowed)
         with narrowed:
             rendered = render(tool.manifest.run, narrowed.arguments)
             if isinstance(rendered, Denial):
-                return _finish(tool, Denied(denial=rendered))
+                return deny(tool, rendered)
             return await self._decide(_Call(tool, filled, narrowed, rendered, progress), caller)
 
     async def _decide(self, call: _Call, caller: Caller) -> Answer:
@@ -119,23 +116,29 @@ class Invoker:
         judge = Judge(policy=self.policy, session=self.session)
         verdict = await judge.judge(tool, call.filled, call.narrowed, reach, caller)
         if isinstance(verdict, Stopped):
-            answer = _finish(tool, Denied(denial=verdict.denial), consent=verdict.text)
+            answer = deny(tool, verdict.denial)
         else:
             answer = await self._admit(call, verdict, reach)
-        channel = verdict.channel.value if verdict.consent else ""
-        return replace(answer, consent=verdict.consent, channel=channel)
+        if not verdict.consent:
+            return answer
+        return replace(
+            answer,
+            receipt=replace(answer.receipt, consent=verdict.text),
+            consent=verdict.consent,
+            channel=verdict.channel.value,
+        )
 
     async def _admit(self, call: _Call, verdict: Allowed, reach: CallReach) -> Answer:
         """Run a call that nobody denied, where its quota has room and no flow came between."""
         tool, session = call.tool, self.session
         async with session.quotas.counting(tool.name) as count:
             if isinstance(count, Denial):
-                return _finish(tool, Denied(denial=count), consent=verdict.text)
+                return deny(tool, count)
             # Again, and noted at once: another call may have become a source while this was asked.
             entered = session.flows.enter(reach, said_yes=verdict.crossings)
             if isinstance(entered, MustAsk | Forbidden):
                 count.began = False
-                return _finish(tool, Denied(denial=flow_denial(entered)), consent=verdict.text)
+                return deny(tool, flow_denial(entered))
             return await self._run(call, verdict, count)
 
     async def _run(self, call: _Call, allowed: Allowed, count: Count) -> Answer:
@@ -165,7 +168,6 @@ class Invoker:
             rendered=rendered,
             network=network,
             notes=notes,
-            consent=allowed.text,
         )
 
     async def _prepare(self, tool: Tool, progress: Progress) -> None:
@@ -251,7 +253,6 @@ def _finish(
     rendered: Rendered | None = None,
     network: NetworkRecord | None = None,
     notes: tuple[str, ...] = (),
-    consent: str = "",
 ) -> Answer:
     """Read back what a good end printed, or say what a bad one means; and write the receipt."""
     if isinstance(outcome, Returned):
@@ -280,7 +281,6 @@ def _finish(
         requests=network.requests,
         left_out=network.left_out,
         notes=notes,
-        consent=consent,
     )
     told = (*notes, *explain_network(_held(tool), network.requests, network.denials))
     return Answer(reply=with_notes(said, told), receipt=receipt)

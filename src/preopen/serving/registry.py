@@ -15,6 +15,7 @@ from preopen.schema import Validator
 from preopen.tool.binary import BinaryFacts
 from preopen.tool.manifest import Manifest
 from preopen.tool.result import output_schema_on_wire
+from preopen.trust.asks import RUNS_CODE
 from preopen.trust.fingerprint import Definition
 from preopen.trust.lock import Standing, Waiting
 
@@ -158,5 +159,5 @@ def describe_grants(grants: Grants) -> tuple[str, ...]:
     lines += [describe_rule(rule) for rule in grants.egress]
     lines += [f"environment {variable.name}" for variable in grants.environment]
     if grants.executes:
-        lines.append("run code from the arguments, inside the sandbox")
+        lines.append(RUNS_CODE)
     return tuple(lines)

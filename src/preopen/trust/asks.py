@@ -13,6 +13,7 @@ from preopen.capability import Access
 
 # What stands in a line unquoted: so no two asks make one line, whatever an author writes.
 _PLAIN: Final = re.compile(r"[\w./:${}~*@\[\]-]+", re.ASCII)
+RUNS_CODE: Final = "run code from the arguments, inside the sandbox"
 ASKS: Final = ("directory", "egress", "environment")  # the sections whose every line is one ask
 
 
@@ -21,7 +22,7 @@ def asks_in_words(document: Mapping[str, Any]) -> tuple[str, ...]:
     lines = [line for section in ASKS for line in section_in_words(section, document.get(section))]
     run = document.get("run")
     if isinstance(run, Mapping) and run.get("executes") is True:
-        lines.append("run code from the arguments, inside the sandbox")
+        lines.append(RUNS_CODE)
     return tuple(lines)
 
 

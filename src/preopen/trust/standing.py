@@ -20,7 +20,7 @@ from preopen.trust.consent import Channel, Question, Say
 FILE_NAME: Final = "decisions.toml"
 FORMAT: Final = 1
 _HEAD: Final = """\
-# What a person answered with "always". Written by preopen; `preopen decide TOOL --forget`, or
+# What a person answered with "always". Written by preopen; `preopen decide TOOL forget`, or
 # removing an entry here, takes it back.
 """
 
@@ -68,14 +68,20 @@ class Standing:
         if say is Say.SESSION:
             self._session.update(question.subjects)
         elif say is Say.ALWAYS:
-            entry = Always(
-                tool=question.tool,
-                date=self.now().astimezone(dt.UTC).isoformat(timespec="seconds"),
-                subjects=question.subjects,
-                why=question.reasons,
-                granted=question.granted,
-            )
-            _change(self.file, lambda kept: [*_without(kept, entry), entry])
+            self.always(question.tool, question.subjects, question.reasons, question.granted)
+
+    def always(
+        self, tool: str, subjects: tuple[str, ...], why: tuple[str, ...], granted: tuple[str, ...]
+    ) -> None:
+        """Keep a lasting yes, by a question or ahead of one; raises as `keep`."""
+        entry = Always(
+            tool=tool,
+            date=self.now().astimezone(dt.UTC).isoformat(timespec="seconds"),
+            subjects=subjects,
+            why=why,
+            granted=granted,
+        )
+        _change(self.file, lambda kept: [*_without(kept, entry), entry])
 
 
 def read_always(file: Path) -> tuple[Always, ...]:
