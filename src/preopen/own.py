@@ -81,7 +81,7 @@ def own_key(file: Path, after_removal: str) -> bytes:
         try:
             return _read_key(file, after_removal)
         except FileNotFoundError:
-            _make_key(file)
+            make_once(file, secrets.token_bytes(_KEY_BYTES))
             return _read_key(file, after_removal)
 
 
@@ -99,16 +99,24 @@ def read_key(file: Path, after_removal: str) -> bytes | None:
             return None
 
 
-def _make_key(file: Path) -> None:
+def make_once(file: Path, content: bytes) -> None:
+    """Make a `0600` file of ours with this content, unless it is there by now.
+
+    Never over the file of a server that was quicker, and never seen half written.
+
+    Raises:
+        OSError: it cannot be made.
+
+    """
     beside = file.with_name(f".{secrets.token_hex(8)}.part")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(secrets.token_bytes(_KEY_BYTES))
     try:
-        os.link(beside, file)  # never over the key of a server that was quicker
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+        os.link(beside, file)
     except FileExistsError:
         pass
     finally:
-        beside.unlink()
+        beside.unlink(missing_ok=True)
 
 
 def _read_key(path: Path, after_removal: str) -> bytes:

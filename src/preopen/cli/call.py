@@ -14,7 +14,7 @@ from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
-from preopen.cli.finding import find_tool
+from preopen.cli.finding import find_tool, withheld_text
 from preopen.cli.options import (
     approve_flag,
     examples,
@@ -90,7 +90,7 @@ def command(
     approvals = read_approvals(around, approve_all=approve_all)
     tool = find_tool(load_registry(policy, approvals), name)
     if not isinstance(tool, Tool):
-        warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
+        warn(withheld_text(tool))
         return _REFUSED
     arguments = _arguments(pairs, text, tool)
     start = begin(flags, policy, around, approve_all=approve_all, spawn=spawn)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from preopen.cli.approvals import read_approvals
-from preopen.cli.finding import find_tool
+from preopen.cli.finding import find_tool, withheld_text
 from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import safe, say, say_json, say_table, warn
 from preopen.cli.starting import open_standing
@@ -58,7 +58,7 @@ def command(
     approvals = read_approvals(around, approve_all=approve_all)
     tool = find_tool(load_registry(policy, approvals), name)
     if not isinstance(tool, Tool):
-        warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
+        warn(withheld_text(tool))
         return _REFUSED
     return _always(tool, policy, around, as_json=as_json)
 

@@ -26,6 +26,11 @@ def find_tool(registry: Registry, name: str) -> Tool | RefusedTool | Quarantined
     raise click.UsageError(f"there is no tool {name!r}; {advice(name, names)}")
 
 
+def withheld_text(tool: RefusedTool | QuarantinedTool) -> str:
+    """Return why a tool is not offered, for the verbs that would have called it."""
+    return "\n".join([f"{tool.name} is not offered:", *map(str, tool.faults)])
+
+
 def advice(name: str, names: list[str]) -> str:
     """Return the close names, or all where none is close."""
     if close := difflib.get_close_matches(name, names, n=3):

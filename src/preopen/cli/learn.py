@@ -12,7 +12,7 @@ from preopen.cli.approvals import read_approvals
 from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
-from preopen.cli.finding import find_tool
+from preopen.cli.finding import find_tool, withheld_text
 from preopen.cli.learned import learned_lines, learned_to_json
 from preopen.cli.options import (
     approve_flag,
@@ -92,7 +92,7 @@ def command(
             faults = [fault_to_json(fault) for fault in tool.faults]
             say_json({"name": name, "offered": False, "faults": faults})
         else:
-            warn("\n".join([f"{name} is not offered:", *map(str, tool.faults)]))
+            warn(withheld_text(tool))
         return _REFUSED
     calls = [*_calls(pairs, text, file, tool)]
     _check(tool, calls)

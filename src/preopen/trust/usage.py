@@ -5,7 +5,6 @@ servers decide at once is decided one after the other.
 """
 
 import os
-import secrets
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from preopen.errors import Fault, PlatformError
-from preopen.own import STATE, own_folder, usable
+from preopen.own import STATE, make_once, own_folder, usable
 
 DAY: Final = 24 * 60  # minutes; what is older is forgotten
 BUSY_SECONDS: Final = 5.0  # a transaction takes a few ms; 5 s is a disk that hangs
@@ -134,14 +133,7 @@ def _make_or_check(file: Path) -> None:
     try:
         about = file.lstat()
     except FileNotFoundError:
-        beside = file.with_name(f".{secrets.token_hex(8)}.part")
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        try:
-            os.link(beside, file)  # never over the file of a server that was quicker
-        except FileExistsError:
-            pass
-        finally:
-            beside.unlink()
+        make_once(file, b"")
         about = file.lstat()
     mode = stat.S_IMODE(about.st_mode)
     if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or mode & 0o077:
