@@ -13,6 +13,7 @@ import pytest
 
 from preopen.cells.start import COMPILER, ENVIRONMENT, command_for
 from preopen.layer import Layer
+from preopen.sandbox.compiler import NICER_BY
 from sandbox.wall_lab import run
 
 REFUSED = {
@@ -105,6 +106,7 @@ def test_the_real_compiler_is_walled_before_it_reads_and_before_it_has_threads()
             # More than a pipe holds: that it was taken shows that the compiler is reading.
             compiler.stdin.write(bytes(4 << 20))
             lines = Path(f"/proc/{compiler.pid}/status").read_text().splitlines()
+            nice = os.getpriority(os.PRIO_PROCESS, compiler.pid)
         finally:
             compiler.kill()
             compiler.stdin.close()
@@ -114,3 +116,4 @@ def test_the_real_compiler_is_walled_before_it_reads_and_before_it_has_threads()
     assert status["NoNewPrivs"] == "1"
     assert int(status["CapBnd"], 16) == int(status["CapPrm"], 16) == 0
     assert status["Threads"].strip() == "1"
+    assert nice == min(os.getpriority(os.PRIO_PROCESS, 0) + NICER_BY, 19)
