@@ -14,11 +14,11 @@ from preopen.cells.pool import open_pool
 from preopen.cells.zygote import LaunchError
 from preopen.outcome import CellLost
 from preopen.wire.frames import Binary
-from preopen.wire.starters import ASKS_ARGUMENTS, starter_binary
+from preopen.wire.starters import ASKS_ARGUMENTS
 
 pytestmark = pytest.mark.anyio
 SOURCE = wat('(module (memory (export "memory") 5) (func (export "_start")))')
-SPOILT = {"a starter": starter_binary(ASKS_ARGUMENTS), "the guest": SOURCE.binary}
+SPOILT = {"a starter": ASKS_ARGUMENTS.binary, "the guest": SOURCE.binary}
 LINE = "preopen: a cell could not load a compiled binary: "
 
 

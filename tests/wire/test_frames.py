@@ -143,6 +143,9 @@ def test_number_that_no_arithmetic_takes_is_no_frame() -> None:
         ("rules", [[-1, "read", True]]),
         ("limits", {"memory_bytes": "1"}),
         ("limits", {"memory_bytes": None}),
+        ("limits", {"memory_bytes": True}),
+        ("limits", {"memory_bytes": 1 << 63}),
+        ("limits", {"wall_time_ms": 1.5}),
     ],
 )
 def test_call_with_a_field_of_another_type_is_no_frame(name: str, value: object) -> None:

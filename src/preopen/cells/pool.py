@@ -18,7 +18,7 @@ from preopen.cells.job import Attended, Job, Run, make_call
 from preopen.cells.launch import Launcher, SpawnLauncher, ZygoteLauncher
 from preopen.cells.permits import Full, Permits
 from preopen.cells.rate import Rates
-from preopen.cells.supply import SPARES, STARTERS, Supply
+from preopen.cells.supply import SPARES, STARTER_SOURCES, Supply
 from preopen.cells.turns import Turns
 from preopen.cells.verdict import read_answer, read_end, read_usage
 from preopen.cells.zygote import LaunchError
@@ -86,7 +86,7 @@ class Pool:
         kept = {each.binary for source in keep for each in _sources(source)}
         await self.plain.retire(kept)
         await self.network.retire(kept)
-        self.cache.retire(kept | {each.binary for each in STARTERS})
+        self.cache.retire(kept | {each.binary for each in STARTER_SOURCES})
 
     async def run(self, job: Job) -> Run:
         """Run one job to its outcome, whatever a guest, a cell or the zygote does.

@@ -16,7 +16,7 @@ from preopen.cells.zygote import LaunchError
 from preopen.errors import PreopenError
 from preopen.layer import Layer
 from preopen.wire.frames import Answer, Binary
-from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
+from preopen.wire.starters import STARTERS
 
 # Cells warmed ahead; each costs some ms of CPU to make and a few MB of its own. Half of them are
 # made at once, when the other half is left: a call in a row of many took 4.3 ms with 6 of them and
@@ -31,13 +31,10 @@ _MAY_GO_ON = frozenset({"exited", "trapped", "out_of_fuel"})
 _TRIES = 2  # before a guest has run nothing is lost by launching again after the zygote was lost
 
 
-def _starter(text: bytes) -> BinarySource:
-    return BinarySource(
-        binary=starter_binary(text), place="preopen's own starter", read=partial(bytes, text)
-    )
-
-
-STARTERS: Final = (_starter(ASKS_NOTHING), _starter(ASKS_ARGUMENTS), _starter(ASKS_STATUS))
+STARTER_SOURCES: Final = tuple(
+    BinarySource(binary=each.binary, place="preopen's own starter", read=partial(bytes, each.text))
+    for each in STARTERS
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +62,7 @@ class Supply:
             LaunchError: no process could be started.
 
         """
-        for each in (*STARTERS, *sources):
+        for each in (*STARTER_SOURCES, *sources):
             if not self.launcher.knows(each.binary):
                 async with self.cache.lend(each) as compiled:
                     await self.launcher.load(each.binary, compiled)

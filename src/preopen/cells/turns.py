@@ -53,9 +53,10 @@ class Turns:
                 await self._begun.wait()
             await anyio.sleep(SWEEP_S)
             heavy = [c for c, before in self._running.items() if _has_computed_long(c, before)]
-            nicer_by = steps_for(len(heavy))
-            for cell in heavy:
-                cell.give_way(nicer_by)
+            if heavy:
+                nicer_by = steps_for(len(heavy))
+                for cell in heavy:
+                    cell.give_way(nicer_by)
 
 
 def _has_computed_long(cell: Cell, before_ms: float) -> bool:

@@ -27,12 +27,12 @@ from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.modes import close_umask, note_modes, restore_modes
 from preopen.sandbox.netns import open_listener
-from preopen.sandbox.process import stay_on_one_cpu
+from preopen.sandbox.process import look_up_calls, stay_on_one_cpu
 from preopen.sandbox.wall import Sockets, Wall, WallError
 from preopen.wire.channel import Channel, ChannelClosed
 from preopen.wire.codec import PREFIX, FrameError, decode, encode
 from preopen.wire.frames import Answer, Binary, Call, Listening, Load
-from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, starter_binary
+from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, Starter
 
 # Makes ready what is done between limits and answer. There is one in the product; the self-test's
 # entry point has native code in its place.
@@ -69,7 +69,8 @@ def serve_cell(
 
 
 def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> None:
-    _rehearse(shelf)
+    if not channel.has_more():  # else somebody waits already, and rehearsing would be in the way
+        _rehearse(shelf)
     if shelf.gate is not None:
         listener = open_listener()
         channel.send(Listening(), (listener,))
@@ -119,6 +120,8 @@ def rehearse_alone(shelf: Shelf) -> None:
     call = _rehearsed(ASKS_NOTHING)
     _run_starter(shelf, call.binary, None)
     encode(Answer(end="exited", cpu_ms=_cpu_ms()))
+    _rehearsed(ASKS_ARGUMENTS)
+    look_up_calls()
 
 
 def _rehearse(shelf: Shelf) -> None:
@@ -132,16 +135,16 @@ def _rehearse(shelf: Shelf) -> None:
     encode(Answer(end="exited", cpu_ms=_cpu_ms()))
 
 
-def _rehearsed(text: bytes) -> Call:
-    call = decode(_rehearsal(text), b"")
+def _rehearsed(starter: Starter) -> Call:
+    call = decode(_rehearsal(starter), b"")
     assert isinstance(call, Call)  # noqa: S101 - narrows the type
     return call
 
 
 @functools.cache  # filled in the zygote
-def _rehearsal(text: bytes) -> bytes:
+def _rehearsal(starter: Starter) -> bytes:
     call = Call(
-        binary=starter_binary(text),
+        binary=starter.binary,
         argv=("rehearsal",),
         environment=(),
         mounts=(),
@@ -235,9 +238,9 @@ def _start_threads(shelf: Shelf, call: Call) -> None:
     """
     if call.binary.kind == "module" or not call.mounts:
         return
-    starter = WasiConfig()
-    starter.preopen_dir("/", "/", False)  # read-only, and gone before the guest
-    _run_starter(shelf, starter_binary(ASKS_STATUS), starter)
+    wasi = WasiConfig()
+    wasi.preopen_dir("/", "/", False)  # read-only, and gone before the guest
+    _run_starter(shelf, ASKS_STATUS.binary, wasi)
 
 
 def _run_starter(shelf: Shelf, binary: Binary, wasi: WasiConfig | None) -> None:

@@ -67,6 +67,12 @@ def become(owner: str) -> None:
     tie_to_parent(parent)  # changing the user cleared the parent-death signal (prctl(2))
 
 
+def look_up_calls() -> None:
+    """In the zygote: have found what `stay_on_one_cpu` calls, so that no cell looks for it."""
+    with suppress(AttributeError, OSError):
+        call("sched_getcpu")
+
+
 def stay_on_one_cpu() -> None:
     """Keep this process's threads on the CPU where it is now, and have none preempt its waker.
 

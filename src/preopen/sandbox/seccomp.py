@@ -83,20 +83,42 @@ def program(sockets: Sockets, *, machine: str, pid: int) -> bytes:
 def _template(sockets: Sockets, machine: str) -> bytes:
     if machine not in _AUDIT_ARCH:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine!r}")
+    code = [*_known_calls_only(machine), *_search(_answers(sockets, machine))]
+    return b"".join(struct.pack("=HBBI", *line) for line in code)
+
+
+def _answers(sockets: Sockets, machine: str) -> list[tuple[int, list[_Line]]]:
+    """Return how calls are answered: the first number of each run of them that is answered so.
+
+    A body loads an argument or none, and ends in an answer. What is refused stays refused, whatever
+    else is said of the call.
+    """
     numbers = table.read_numbers(table.CONDITIONAL, machine)
-    code = _known_calls_only(machine)
+    (pid_here,) = struct.unpack("=I", _PID_HERE)
+    bodies = {numbers[call]: _demand(rules) for call, rules in _only(pid_here).items()}
+    bodies |= {numbers[rule.call]: _refuse_values(rule) for rule in _never()}
+    # It hides its flags in memory; on ENOSYS libc starts threads by clone, which shows them.
+    bodies[numbers["clone3"]] = [_answer(_UNKNOWN)]
     sockets_refused = [table.SOCKETS] if sockets is Sockets.NONE else []
     for refused in (table.REFUSED, table.LISTENING, *sockets_refused):
         for number in table.read_numbers(refused, machine).values():
-            code += _if_call(number, [_answer(_REFUSE)])
-    # It hides its flags in memory; on ENOSYS libc starts threads by clone, which shows them.
-    code += _if_call(numbers["clone3"], [_answer(_UNKNOWN)])
-    for rule in _never():
-        code += _if_call(numbers[rule.call], _refuse_values(rule))
-    (pid_here,) = struct.unpack("=I", _PID_HERE)
-    for call, rules in _only(pid_here).items():
-        code += _if_call(numbers[call], _demand(rules))
-    return b"".join(struct.pack("=HBBI", *line) for line in [*code, _answer(_ALLOW)])
+            bodies[number] = [_answer(_REFUSE)]
+    every = [bodies.get(number, [_answer(_ALLOW)]) for number in range(table.NEWEST + 1)]
+    return [(n, body) for n, body in enumerate(every) if n == 0 or body != every[n - 1]]
+
+
+def _search(answers: list[tuple[int, list[_Line]]]) -> list[_Line]:
+    """Return a binary search among them, for the number that is loaded.
+
+    When a filter is put up, the kernel runs it once for each number that there is, to learn which
+    calls need not be asked about. By one row after another that took 0.13 ms of each call's cell.
+    """
+    if len(answers) == 1:
+        return answers[0][1]
+    half = len(answers) // 2
+    below, above = _search(answers[:half]), _search(answers[half:])
+    first_above, _ = answers[half]
+    return [(_Op.JUMP_IF_AT_LEAST, len(below), 0, first_above), *below, *above]
 
 
 def make_ready() -> None:
@@ -167,11 +189,6 @@ def _known_calls_only(machine: str) -> list[_Line]:
         (_Op.JUMP_IF_AT_LEAST, 0, 1, table.NEWEST + 1),
         _answer(_UNKNOWN),
     ]
-
-
-def _if_call(number: int, body: list[_Line]) -> list[_Line]:
-    """Return `body`, skipped by other calls. It ends in an answer, for it may load an argument."""
-    return [(_Op.JUMP_IF_EQUAL, 0, len(body), number), *body]
 
 
 def _answer(value: int) -> _Line:

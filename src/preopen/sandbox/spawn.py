@@ -13,7 +13,7 @@ from preopen.sandbox.zygote import gate_for, greeting, start_cell
 from preopen.wire.channel import Channel, ChannelClosed, open_channel
 from preopen.wire.codec import FrameError
 from preopen.wire.frames import Load
-from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS, starter_binary
+from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_STATUS
 
 
 def main(arguments: list[str]) -> None:
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _load_starters(channel: Channel, shelf: Shelf) -> None:
-    wanted = {starter_binary(ASKS_ARGUMENTS), starter_binary(ASKS_STATUS)}
+    wanted = {ASKS_ARGUMENTS.binary, ASKS_STATUS.binary}
     while wanted:
         match channel.receive():
             case Load(binary=binary):

@@ -183,8 +183,10 @@ class Wall:
     def _put_up(self, layer: Layer, act: Callable[[], None]) -> None:
         if layer in self._missing:
             return
-        with _named(layer):
+        try:  # and no `with`: each costs a cell six calls and the pages of their code
             act()
+        except OSError as error:
+            raise _failed(layer, error) from error
         self._up.append(layer)
         if layer is Layer.LANDLOCK:
             self._up.extend(part for part in landlock.PARTS if part not in self._missing)
@@ -195,7 +197,11 @@ def _named(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WallError(error.errno, f"{what}: {error.strerror}") from error
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: OSError) -> WallError:
+    return WallError(error.errno, f"{what}: {error.strerror}")
 
 
 def probe_layers() -> dict[Layer, str]:

@@ -32,7 +32,7 @@ from preopen.wire.frames import (
     Loaded,
     Reaped,
 )
-from preopen.wire.starters import ASKS_NOTHING, starter_binary
+from preopen.wire.starters import ASKS_NOTHING
 
 # Only a call that was cut short waits to hear of its cell's end; for the others it is told together
 # with the next cells.
@@ -97,7 +97,7 @@ class Zygote:
             return str(error).strip().splitlines()[0]
         finally:
             os.close(descriptor)
-        if binary == starter_binary(ASKS_NOTHING):
+        if binary == ASKS_NOTHING.binary:
             for _ in range(_REHEARSALS):
                 rehearse_alone(self.shelf)
         return ""

@@ -6,6 +6,7 @@ The server's half is `async_channel.py`: the zygote is not to import anyio. Besi
 
 import array
 import os
+import select
 import socket
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -21,7 +22,9 @@ from preopen.wire.codec import (
 )
 from preopen.wire.frames import Frame
 
-_CHUNK = 256 << 10  # what one recvmsg asks for; small answers come in one
+# What one recvmsg asks for, at least and at most. Python has the memory for all of it first, and
+# gives back what was too much: above 128 KiB by a system call each, and a page fault or two.
+_SMALL, _LARGE = 16 << 10, 256 << 10
 _INT = array.array("i").itemsize
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # macOS lacks it; nothing is exec'd there meanwhile
 _RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
@@ -78,7 +81,7 @@ class BaseChannel:
 
     def _receive_once(self) -> None:
         try:
-            data, ancillary, *_ = self._socket.recvmsg(_CHUNK, self._space, _FLAGS)
+            data, ancillary, *_ = self._socket.recvmsg(self._missing(), self._space, _FLAGS)
         except BlockingIOError:
             raise
         except OSError as error:  # reset, or closed on our side
@@ -91,6 +94,13 @@ class BaseChannel:
         if not data:
             raise ChannelClosed
         self._data += data
+
+    def _missing(self) -> int:
+        """Return how many bytes to ask for: the rest of the frame that has begun, within bounds."""
+        if len(self._data) < PREFIX.size:
+            return _SMALL
+        header, body, _ = PREFIX.unpack_from(self._data)
+        return int(min(max(PREFIX.size + header + body - len(self._data), _SMALL), _LARGE))
 
     def _pop(self) -> Frame | None:
         if len(self._data) < PREFIX.size:
@@ -143,6 +153,14 @@ class Channel(BaseChannel):
         while (frame := self._pop()) is None:
             self._receive_once()
         return frame
+
+    def has_more(self) -> bool:
+        """Whether something has come that was not received yet, or the peer has left."""
+        if self.holds_frame:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
 
 def open_channel(descriptor: int) -> Channel:

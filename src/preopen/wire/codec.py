@@ -9,7 +9,7 @@ import functools
 import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from types import NoneType
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ MAX_BODY: Final = (
 )  # stdout and stderr at their ceilings, or stdin; a longer frame ends the cell
 MAX_DESCRIPTORS: Final = 240  # the kernel's SCM_MAX_FD is 253
 _MOST: Final = 1 << 63  # every number of ours fits
+_NUMBERS: Final = (int, float)
 _LONGEST_PART: Final = 128 << 10  # of an Ask; wasmtime takes a URL of 64 KiB at most
 
 
@@ -49,6 +50,9 @@ class FrameError(ValueError):
 
 
 _MAY_BE_NONE: Final = frozenset(f.name for f in fields(Limits) if f.default is None)
+# Made once: `json.dumps` and `json.loads` make, or look for, a dozen things at each call.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+_DECODER: Final = json.JSONDecoder()
 _ENDS: Final = frozenset({"exited", "trapped", "out_of_fuel", "overflow", "refused"})
 
 
@@ -57,31 +61,37 @@ def encode(frame: Frame, beside: tuple[int, ...] = ()) -> tuple[bytes, tuple[int
 
     Load and Forked carry descriptors too: their sender names them to the channel.
     """
-    if isinstance(frame, Call):
-        header, body, descriptors = _encode_call(frame)
-    elif isinstance(frame, Answer):
-        header = {
-            f.name: getattr(frame, f.name)
-            for f in fields(frame)
-            if f.name not in ("stdout", "stderr")
-        }
-        header["stdout_bytes"] = len(frame.stdout)
-        body, descriptors = frame.stdout + frame.stderr, ()
-    else:
-        header, body, descriptors = asdict(frame), b"", beside
+    match frame:
+        case Call():
+            header, body, descriptors = _encode_call(frame)
+        case Answer():
+            header, body, descriptors = _plainly(frame), frame.stdout + frame.stderr, ()
+            header["stdout_bytes"] = len(frame.stdout)
+        case Load(binary=binary) | Loaded(binary=binary) | Forget(binary=binary):
+            header, body, descriptors = _plainly(frame), b"", beside
+            header["binary"] = _as_header(binary)
+        case _:
+            header, body, descriptors = _plainly(frame), b"", beside
     header["frame"] = type(frame).__name__
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _ENCODER.encode(header).encode()
     return PREFIX.pack(len(text), len(body), len(descriptors)) + text + body, descriptors
 
 
+# `dataclasses.asdict` copies all that it meets, and asks of each what it is: a hundred calls for a
+# frame, and a cell copies the memory of each function that it calls first.
+def _plainly(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any of our dataclasses
+    return {name: getattr(value, name) for name in _names(type(value))}  # type: ignore[arg-type]  # classes are hashable
+
+
 @functools.cache
-def _as_header(binary: Binary) -> dict[str, Any]:
-    return asdict(binary)
+def _names(kind: type) -> tuple[str, ...]:
+    """Return the fields of a kind of value that its header has; the others are in the body."""
+    return tuple(each.name for each in fields(kind) if each.name not in ("stdout", "stderr"))
 
 
-@functools.cache  # a handful of different ones in a server's life; 15 µs each time otherwise
-def _limits(limits: Limits) -> dict[str, Any]:
-    return asdict(limits)
+@functools.cache
+def _as_header(value: Binary | Limits) -> dict[str, Any]:
+    return _plainly(value)
 
 
 def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
@@ -102,7 +112,7 @@ def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
         "rules": None
         if call.rules is None
         else [[place(r.descriptor), r.access, r.is_file] for r in call.rules],
-        "limits": _limits(call.limits),
+        "limits": _as_header(call.limits),
         "calls_left": call.calls_left,
         "kept": [[place(k.folder), k.name] for k in call.kept],
         "gateway_port": call.gateway_port,
@@ -121,7 +131,10 @@ def decode(text: bytes, body: bytes, descriptors: Sequence[int] = ()) -> Frame:
 
     """
     try:
-        header = json.loads(text)
+        written = text.decode()
+        header, end = _DECODER.raw_decode(written)
+        if end != len(written):
+            raise FrameError("more than a header")  # noqa: TRY301 - it is told as all others are
         maker = _MAKERS[header.pop("frame")]
         return maker(header, body, descriptors)
     except FrameError:
@@ -181,9 +194,14 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
 
 
 def _read_limits(value: Mapping[str, Any]) -> Limits:
-    for name, number in value.items():
-        if number is not None or name not in _MAY_BE_NONE:
-            _expect(number, int)
+    given = {name: number for name, number in value.items() if number is not None}
+    if not value.keys() - given.keys() <= _MAY_BE_NONE:
+        raise FrameError("a limit is missing")
+    # All at once: one after another they would be half of what a cell does to read a call.
+    if not {int}.issuperset(map(type, given.values())):
+        raise FrameError("a limit is no number")
+    if given and not -_MOST < min(given.values()) <= max(given.values()) < _MOST:
+        raise FrameError("a limit is out of range")
     return Limits(**value)
 
 
@@ -204,8 +222,8 @@ def _answer(header: dict[str, Any], body: bytes, _: Sequence[int]) -> Answer:
         stderr=body[cut:],
     )
     _expect(answer.exit_code, int), _expect(answer.reason, str), _expect(answer.memory_of, str)
-    _expect(answer.peak_memory_bytes, int), _expect(answer.cpu_ms, (int, float))
-    _expect(answer.fuel_used, (int, NoneType))
+    _expect(answer.peak_memory_bytes, int), _expect(answer.cpu_ms, *_NUMBERS)
+    _expect(answer.fuel_used, int, NoneType)
     if answer.end not in _ENDS or not 0 <= cut <= len(body):
         msg = "not an answer"
         raise FrameError(msg)
@@ -234,20 +252,22 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(_expect(word, str) for word in _expect(value, list))
 
 
-def _expect(value: Any, kind: type | tuple[type, ...]) -> Any:  # noqa: ANN401 - JSON values have any type until here
-    if not isinstance(value, kind) or isinstance(value, bool):
-        msg = f"expected {kind}, found {type(value).__name__}"
+def _expect(value: Any, *kinds: type) -> Any:  # noqa: ANN401 - JSON values have any type until here
+    """Return a value that is of one of these kinds itself: JSON makes no subclass but bool."""
+    kind = type(value)
+    if kind not in kinds:
+        msg = f"expected {kinds}, found {kind.__name__}"
         raise FrameError(msg)
     # Python's JSON knows NaN and integers of 4300 digits, on which arithmetic raises elsewhere.
-    if isinstance(value, (int, float)) and not -_MOST < value < _MOST:
+    if kind in _NUMBERS and not -_MOST < value < _MOST:
         raise FrameError("a number is out of range")
     return value
 
 
-def _plain(kind: type, **types: type | tuple[type, ...]) -> Callable[..., Any]:
+def _plain(kind: type, **types: tuple[type, ...]) -> Callable[..., Any]:
     def make(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) -> Any:  # noqa: ANN401 - one of Frame
         for name, expected in types.items():
-            _expect(header[name], expected)
+            _expect(header[name], *expected)
         if "binary" in header:
             header["binary"] = _binary(header["binary"])
         return kind(**header)
@@ -257,15 +277,15 @@ def _plain(kind: type, **types: type | tuple[type, ...]) -> Callable[..., Any]:
 
 _MAKERS: Final[Mapping[str, Callable[[dict[str, Any], bytes, Sequence[int]], Frame]]] = {
     "Load": _plain(Load),
-    "Loaded": _plain(Loaded, fault=str),
+    "Loaded": _plain(Loaded, fault=(str,)),
     "Forget": _plain(Forget),
-    "Fork": _plain(Fork, first=int, count=int),
+    "Fork": _plain(Fork, first=(int,), count=(int,)),
     "Hello": _hello,
-    "Forked": _plain(Forked, cell=int, pid=int),
-    "Reaped": _plain(Reaped, cell=int, status=int, cpu_ms=(int, float), max_rss_bytes=int),
+    "Forked": _plain(Forked, cell=(int,), pid=(int,)),
+    "Reaped": _plain(Reaped, cell=(int,), status=(int,), cpu_ms=_NUMBERS, max_rss_bytes=(int,)),
     "Call": _call,
     "Answer": _answer,
     "Listening": _plain(Listening),
     "Ask": _ask,
-    "Verdict": _plain(Verdict, ticket=str, error=str),
+    "Verdict": _plain(Verdict, ticket=(str,), error=(str,)),
 }
