@@ -1,12 +1,14 @@
 """Paths as text: what lies in what, how a message shows one. Nothing here asks the system."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from preopen.capability import Access, Directory
 
 _LISTED = 5  # grants that one message names
 
 
+@lru_cache(maxsize=256)  # one call asks twenty times, of three or four paths
 def split_path(path: str) -> tuple[str, ...]:
     """Return the names of a path; `.` and doubled slashes are none, `..` is kept."""
     return tuple(part for part in path.split("/") if part not in {"", "."})
@@ -41,6 +43,8 @@ def join_below(folder: str, rest: str) -> str:
 
 def printable(path: str) -> str:
     """Return a path for a line that a person or a model reads: no newline in it, nothing unseen."""
+    if path.isprintable():
+        return path
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in path)
 
 

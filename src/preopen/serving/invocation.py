@@ -3,7 +3,6 @@
 No protocol here, and no process: the pool is a parameter, and so is whoever hears of progress.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -221,8 +220,7 @@ class Invoker:
             with whole:
                 yield whole.mounts
 
-        identity = hashlib.sha256(repr((tool.name, tool.sha256, tool.grants)).encode()).hexdigest()
-        return Binding(identity=identity, calls=calls, open_whole=open_whole)
+        return Binding(identity=tool.identity, calls=calls, open_whole=open_whole)
 
 
 def make_invoker(pool: Pool, policy: Policy, session: Session | None = None) -> Invoker:
@@ -282,8 +280,9 @@ def _finish(
         left_out=network.left_out,
         notes=notes,
     )
-    told = (*notes, *explain_network(_held(tool), network.requests, network.denials))
-    return Answer(reply=with_notes(said, told), receipt=receipt)
+    if network.requests or network.denials:
+        notes += explain_network(_held(tool), network.requests, network.denials)
+    return Answer(reply=with_notes(said, notes), receipt=receipt)
 
 
 def _explain(tool: Tool, outcome: Outcome) -> Reply:

@@ -1,5 +1,6 @@
 """The tools that are offered, and those that are not: immutable; a reload makes a new one."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,8 @@ class Tool:
 
     `asks` says whether a person is asked before some of its calls.
     `fingerprint` is that of its definition, a sha256 in hexadecimal digits: another manifest,
-    binary or name has another one.
+    binary or name has another one. `identity` tells whose cells a call may share: it changes with
+    name, binary and grants.
     """
 
     manifest: Manifest
@@ -39,6 +41,11 @@ class Tool:
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
     asks: bool = True
+    identity: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = repr((self.name, self.sha256, self.grants))
+        object.__setattr__(self, "identity", hashlib.sha256(text.encode()).hexdigest())
 
     @property
     def name(self) -> str:

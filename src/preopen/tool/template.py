@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Final, TypeAlias
 
@@ -113,6 +114,7 @@ def _problems(element: str, properties: Collection[str]) -> Iterator[tuple[str, 
         yield f"{shown(element)} holds a NUL", "leave it out: no argument can carry one"
 
 
+@lru_cache(maxsize=1024)  # the same few for each call of a tool
 def _parse(element: str) -> tuple[_Part, ...]:
     """Return the parts of an element. Lone braces were refused when the manifest was loaded."""
     return tuple(
