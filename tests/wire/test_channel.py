@@ -116,3 +116,37 @@ def test_a_channel_is_closed_where_no_loop_runs() -> None:
     channel.close()
     assert here.recv(1) == b""
     here.close()
+
+
+def test_channel_tells_whether_something_waits_in_it() -> None:
+    """Ours: a frame that was not read, one that came with another, and the end; else nothing."""
+    here, there = open_pair()
+    sender, receiver = Channel(here), Channel(there)
+    assert not receiver.has_more()
+
+    sender.send_all([(Fork(first=1, count=1), ()), (Fork(first=2, count=1), ())])
+    assert receiver.has_more()
+    receiver.receive()
+    assert receiver.has_more()  # in memory: the socket has nothing any more
+    receiver.receive()
+    assert not receiver.has_more()
+
+    sender.close()
+    assert receiver.has_more()
+    with pytest.raises(ChannelClosed):
+        receiver.receive()
+    receiver.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, (16 << 10) - 100, 16 << 10, 256 << 10, (1 << 20) + 1])
+def test_frame_of_any_length_is_followed_by_the_next(size: int) -> None:
+    """Ours: what is asked of the socket depends on the frame that has begun."""
+    here, there = open_pair()
+    sender, receiver = Channel(here), Channel(there)
+    frames = [Answer(end="exited", stdout=b"x" * size), Fork(first=1, count=1)]
+    thread = in_thread(lambda: sender.send_all([(frame, ()) for frame in frames]))
+
+    assert frames == [receiver.receive(), receiver.receive()]
+    thread.join(5)
+    sender.close()
+    receiver.close()

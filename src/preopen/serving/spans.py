@@ -31,12 +31,12 @@ def call_span(asked: Asked) -> Iterator[Tell]:
     if "opentelemetry.trace" not in sys.modules:
         yield _tell_nobody
         return
-    # The text of an exception is for preopen's own log.
     from opentelemetry import trace  # noqa: PLC0415 - as above
 
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         yield _tell_nobody  # nobody set one up, so nobody hears of a span
         return
+    # The text of an exception is for preopen's own log.
     with _tracer().start_as_current_span(
         f"tools/call {asked.tool}", record_exception=False, set_status_on_exception=False
     ) as span:
