@@ -143,7 +143,7 @@ def test_frame_of_any_length_is_followed_by_the_next(size: int) -> None:
     """Ours: what is asked of the socket depends on the frame that has begun."""
     here, there = open_pair()
     sender, receiver = Channel(here), Channel(there)
-    frames = [Answer(end="exited", stdout=b"x" * size), Fork(first=1, count=1)]
+    frames: list[Frame] = [Answer(end="exited", stdout=b"x" * size), Fork(first=1, count=1)]
     thread = in_thread(lambda: sender.send_all([(frame, ()) for frame in frames]))
 
     assert frames == [receiver.receive(), receiver.receive()]
