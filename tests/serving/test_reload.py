@@ -333,3 +333,42 @@ async def test_reload_says_in_few_lines_what_it_changed(
     assert len(caplog.messages) == 21
     assert all(line.isprintable() for line in caplog.messages)
     assert os.linesep not in "".join(caplog.messages)
+
+
+UNKNOWN = "no tool miner is known here: a typo?"
+
+
+async def test_a_name_that_no_tool_has_is_said_after_the_reload_that_brings_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ours: what the operator means to hold by a typo is not held; said once, and again if new."""
+    followed = await follow(site)
+    quota = "[quota.miner]\ncalls_per_hour = 1\n"
+    for text in (quota, f"{quota}[limits]\ncells = 3\n"):
+        write_policy(site, text)
+        with caplog.at_level(logging.WARNING):
+            await followed.reloader.look()
+    assert [UNKNOWN in line for line in caplog.messages].count(True) == 1
+    assert "if you mean mine, write that" in caplog.text
+    assert len(followed.swaps) == 2
+
+    write_policy(site, f"{quota}[decide.tools]\nminer = 'deny'\n")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        await followed.reloader.look()
+    (line,) = [line for line in caplog.messages if UNKNOWN in line]
+    assert "decide.tools.miner" in line
+
+
+async def test_a_name_is_said_when_its_tool_goes_and_not_while_it_is_there(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ours, beside the one above: a quota for nobody is one whatever took its tool away."""
+    followed = await follow(site)
+    write_policy(site, "[quota.mine]\ncalls_per_hour = 1\n")
+    with caplog.at_level(logging.WARNING):
+        await followed.reloader.look()
+        assert "a typo?" not in caplog.text
+        (site.tools / "mine.toml").unlink()
+        await followed.reloader.look()
+    assert "quota.mine: no tool mine is known here: a typo?" in caplog.text

@@ -1,7 +1,7 @@
 """`preopen check`: whether manifests, the operator's file and binaries are good, by doing it."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from preopen.cli.surroundings import read_surroundings
 from preopen.errors import Fault, PolicyError, PreopenError
 from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Flags
+from preopen.policy.mentions import explain_unknown, find_unknown
+from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.loading import Found, find_manifests, load_registry
-from preopen.serving.registry import Tool
+from preopen.serving.registry import Registry, Tool
 from preopen.trust.lock import AllOfThisRun
 
 _REFUSED = 3
@@ -106,6 +108,7 @@ def _check(
     approvals = read_approvals(around, approve_all=approve_all)
     held = load_registry(policy, approvals, found).quarantined
     findings.quarantined += [fault for tool in held for fault in tool.faults]
+    findings.warnings += _unknown_names(policy, registry)
     findings.left_out += registry.left_out
     findings.faults += [fault for tool in registry.refused for fault in tool.faults]
     for tool in registry.tools.values():
@@ -115,6 +118,15 @@ def _check(
         for tool in tools:
             cache.forget(tool.source)
     anyio.run(_compile_all, tools, cache, findings)
+
+
+def _unknown_names(policy: Policy, checked: Registry) -> Iterator[str]:
+    """Yield what names no tool that a server under this policy would know, nor one checked."""
+    if not find_unknown(policy, checked.known):
+        return
+    known = checked.known | load_registry(policy, AllOfThisRun()).known
+    for mention in find_unknown(policy, known):
+        yield str(explain_unknown(mention, known))
 
 
 def _named(written: Iterable[str]) -> Iterable[Found]:

@@ -40,6 +40,7 @@ from preopen.cli.surroundings import read_surroundings
 from preopen.egress.rules import format_rule
 from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Flags
+from preopen.policy.mentions import find_unknown, first_unknown
 from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy, policy_place
 from preopen.policy.workspace_file import first_ignored
@@ -184,6 +185,8 @@ def _say_start(launcher: Launcher, registry: Registry, policy: Policy, *, spawn:
     if policy.workspace_problem:
         warn(f"preopen: {policy.workspace_problem}")
     for line in first_ignored(policy):
+        warn(f"preopen: {line}")
+    for line in first_unknown(find_unknown(policy, registry.known), registry.known):
         warn(f"preopen: {line}")
     for tool in registry.refused:
         for fault in tool.faults:

@@ -138,6 +138,11 @@ class Registry:
     files: tuple[str, ...] = ()
 
     @property
+    def known(self) -> frozenset[str]:
+        """The name of every tool that is in one of them."""
+        return frozenset((*self.tools, *(each.name for each in self.withheld), *self.left_out))
+
+    @property
     def withheld(self) -> tuple[RefusedTool | QuarantinedTool, ...]:
         """Every tool that is not offered and says why."""
         return (*self.refused, *self.quarantined)

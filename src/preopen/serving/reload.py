@@ -16,6 +16,7 @@ import anyio.to_thread
 from preopen.capability import Access
 from preopen.cells.cache import BinarySource
 from preopen.errors import PolicyError, PreopenError
+from preopen.policy.mentions import find_unknown, first_unknown
 from preopen.policy.policy import Policy
 from preopen.serving.current import Current
 from preopen.serving.invocation import Invoke
@@ -197,14 +198,17 @@ def describe_reload(old: Current, new: Current) -> list[str]:
         lines.append("the policy was read again, and holds for every call from now on")
     if new.policy.cells != old.policy.cells:
         lines.append(f"limits.cells = {new.policy.cells} counts from the next start on")
+    told, known = find_unknown(old.policy, old.registry.known), new.registry.known
+    unknown = [each for each in find_unknown(new.policy, known) if each not in set(told)]
+    lines += first_unknown(unknown, known)
     waited = {(each.file, each.definition.fingerprint) for each in old.registry.quarantined}
     for held in new.registry.quarantined:
         if (held.file, held.definition.fingerprint) not in waited:
             lines += [f"{held.name} is not offered: {fault}" for fault in held.faults]
-    known = set(old.registry.refused)
+    before = set(old.registry.refused)
     files = {tool.manifest.file for tool in now.values()}
     for each in new.registry.refused:
-        if each not in known:
+        if each not in before:
             kept = " (as it was before, it is served on)" if each.file in files else ""
             lines += [f"{each.name} is refused{kept}: {fault}" for fault in each.faults]
     more = len(lines) - _LINES

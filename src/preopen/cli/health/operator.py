@@ -16,8 +16,10 @@ from preopen.errors import PolicyError, PreopenError, found_and_write
 from preopen.level import PermissionLevel
 from preopen.policy.file import FILE_NAME
 from preopen.policy.flags import Flags, Surroundings
+from preopen.policy.mentions import MOST_SAID, explain_unknown, find_unknown
 from preopen.policy.policy import Policy
 from preopen.serving.loading import load_registry
+from preopen.serving.registry import Registry
 from preopen.trust.lock import Approvals
 
 SECTION: Final = "policy"
@@ -117,3 +119,24 @@ def _tools(policy: Policy, approvals: Approvals) -> Iterator[Line]:
             found=", ".join(tool.name for tool in registry.quarantined),
             way_out="`preopen diff` says what is new or changed, `preopen approve` lets it in",
         )
+    yield from _unknown_names(policy, registry)
+
+
+def _unknown_names(policy: Policy, registry: Registry) -> Iterator[Line]:
+    """Yield a line for each of the first ten places that name no tool, and one for all others."""
+    unknown = find_unknown(policy, registry.known)
+    for mention in unknown[:MOST_SAID]:
+        fault = explain_unknown(mention, registry.known)
+        found = f"{fault.place}: {fault.key}: {fault.found}"
+        yield _unknown_name(found, fault.write)
+    if len(unknown) > MOST_SAID:
+        yield _unknown_name(
+            f"{len(unknown) - MOST_SAID} more names of tools are not known here",
+            "`preopen check` says them all",
+        )
+
+
+def _unknown_name(found: str, way_out: str) -> Line:
+    return Line(
+        section=SECTION, name="unknown tools", state=State.WARN, found=found, way_out=way_out
+    )
