@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from preopen.capability import Access, Grants, Source
+from preopen.egress.rule import EgressRule
 from preopen.outcome import Denial
 from preopen.policy.flows import FlowRule, FlowSink, FlowSource, Then
 from preopen.policy.narrow import Narrowed
@@ -17,13 +18,13 @@ from preopen.policy.policy import Policy
 # What a guest has in its own hands, so that one call can be source and sink at once. A credential
 # never is in there: the gateway adds it, for the host that it is for.
 _IN_HAND: Final = frozenset({FlowSource.OUTSIDE, FlowSource.ENVIRONMENT, FlowSource.WORKSPACE})
-_HAD: Final = {
+HAD: Final = {
     FlowSource.OUTSIDE: "reached a directory outside of the workspace",
     FlowSource.SECRETS: "used a secret",
     FlowSource.ENVIRONMENT: "had a variable of the host",
     FlowSource.WORKSPACE: "reached the workspace",
 }
-_WOULD: Final = {
+WOULD: Final = {
     FlowSink.NETWORK: "send requests",
     FlowSink.OUTSIDE: "write outside of the workspace",
 }
@@ -51,8 +52,8 @@ class Crossing:
     sink_tool: str
 
     def __str__(self) -> str:
-        had = "ran" if self.source is None else _HAD[self.source]
-        would = f"{self.sink_tool} could {_WOULD[self.sink]}"
+        had = "ran" if self.source is None else HAD[self.source]
+        would = f"{self.sink_tool} could {WOULD[self.sink]}"
         if self.source_tool == self.sink_tool:
             return f"{would}, and {self.source_tool} {had} in this session"
         return f"{would}, after {self.source_tool} {had} in this session"
@@ -151,11 +152,25 @@ def reach_of(tool: str, narrowed: Narrowed, grants: Grants, policy: Policy) -> C
 
     Where a cell serves several calls its wall is the tool's, and what counts is the whole grant.
     """
-    paths = [(path, mount.access) for mount in narrowed.mounts for path in mount.host_paths]
-    egress = narrowed.egress
     if policy.calls_per_cell.get(tool, 1) > 1:
-        paths = [(each.host_path, each.access) for each in grants.directories]
-        egress = grants.egress
+        return widest_reach(tool, grants, policy)
+    paths = [(path, mount.access) for mount in narrowed.mounts for path in mount.host_paths]
+    return _reach(tool, paths, narrowed.egress, grants, policy)
+
+
+def widest_reach(tool: str, grants: Grants, policy: Policy) -> CallReach:
+    """Return what a call of a tool could reach at most: no arguments leave more of its grants."""
+    paths = [(each.host_path, each.access) for each in grants.directories]
+    return _reach(tool, paths, grants.egress, grants, policy)
+
+
+def _reach(
+    tool: str,
+    paths: Iterable[tuple[str, Access]],
+    egress: Sequence[EgressRule],
+    grants: Grants,
+    policy: Policy,
+) -> CallReach:
     sources, sinks = set[FlowSource](), set[FlowSink]()
     for path, access in paths:
         sources.update(_read_at(path, policy.workspace))

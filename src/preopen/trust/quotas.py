@@ -49,13 +49,26 @@ def judge(quota: Quota, used: Sequence[Used], minute: int) -> Spent | None:
     return max(spent, key=lambda each: each.wait, default=None)
 
 
-def _spent(key: str, limit: int, used: Sequence[Used], minute: int) -> Spent | None:
-    span = HOUR if key.endswith("_hour") else DAY
-    counted = [
+def total_used(key: str, used: Sequence[Used], minute: int) -> int:
+    """Return what counts against a key of a quota: calls, or bytes."""
+    return sum(amount for _, amount in _counted(key, used, minute))
+
+
+def _counted(key: str, used: Sequence[Used], minute: int) -> list[tuple[int, int]]:
+    """Return the minutes of a key's window, and what was used in each of them."""
+    return [
         (each.minute, each.bytes_out if key.startswith("bytes") else each.calls)
         for each in used
-        if each.minute >= minute - span
+        if each.minute >= minute - _span(key)
     ]
+
+
+def _span(key: str) -> int:
+    return HOUR if key.endswith("_hour") else DAY
+
+
+def _spent(key: str, limit: int, used: Sequence[Used], minute: int) -> Spent | None:
+    counted, span = _counted(key, used, minute), _span(key)
     total = left = sum(amount for _, amount in counted)
     if total < limit:
         return None
@@ -100,12 +113,11 @@ class Quotas:
         A tool without a quota touches no file. Where the file cannot be used, a tool with a quota
         is denied.
         """
-        name = self.policy.name_for(tool)
-        if name is None:
+        if self.policy.name_for(tool) is None:
             yield Count()
             return
         async with self._turn:
-            minute = await anyio.to_thread.run_sync(self._admit, tool, name)
+            minute = await anyio.to_thread.run_sync(self._admit, tool)
         if isinstance(minute, Denial):
             yield minute
             return
@@ -118,30 +130,22 @@ class Quotas:
                     async with self._turn:
                         await anyio.to_thread.run_sync(self._settle, tool, minute, count)
 
-    def _admit(self, tool: str, name: str) -> int | Denial:
+    def _admit(self, tool: str) -> int | Denial:
         """Count a call, and return the minute that it counts in."""
         try:
             with open_book(Path(self.policy.file)) as book:
-                clock = self._minute()
+                clock = minute_of(self.clock())
                 minute = book.minute(clock)
                 owed = self._owed.get(tool, 0)
                 if owed:
                     book.add(tool, minute, bytes_out=owed)
-                spent = judge(self.policy.quotas[name], book.used(tool), minute)
-                if spent is None:
+                denial = refuse(self.policy, tool, book.used(tool), minute, clock=clock)
+                if denial is None:
                     book.add(tool, minute, calls=1)
         except PlatformError as error:
-            (fault,) = error.faults
-            reason = f"{tool} has a quota, and what it used cannot be counted: {fault.place}:"
-            return Denial(target=tool, reason=f"{reason} {fault.found}", allow=fault.write)
+            return uncounted(tool, error)
         self._owed.pop(tool, None)
-        if spent is None:
-            return minute
-        denial = _denial(tool, name, spent, behind=minute - clock)
-        if minute == clock:
-            return denial
-        anew = f"{denial.allow}, or remove {self.policy.file}: counting then begins at zero"
-        return replace(denial, allow=anew)
+        return minute if denial is None else denial
 
     def _settle(self, tool: str, minute: int, count: Count) -> None:
         try:
@@ -156,10 +160,37 @@ class Quotas:
             book.add(tool, minute, calls=-1)
         if count.bytes_out:
             # In the minute in which it ended: in that of its beginning it would be forgotten early.
-            book.add(tool, book.minute(self._minute()), bytes_out=count.bytes_out)
+            book.add(tool, book.minute(minute_of(self.clock())), bytes_out=count.bytes_out)
 
-    def _minute(self) -> int:
-        return int(self.clock() // _SECONDS)
+
+def minute_of(seconds: float) -> int:
+    """Return the minute that counts a moment, both since the epoch."""
+    return int(seconds // _SECONDS)
+
+
+def uncounted(tool: str, error: PlatformError) -> Denial:
+    """Return what a call is told whose tool has a quota, where the file cannot be used."""
+    (fault,) = error.faults
+    reason = f"{tool} has a quota, and what it used cannot be counted: {fault.place}: {fault.found}"
+    return Denial(target=tool, reason=reason, allow=fault.write)
+
+
+def refuse(
+    policy: QuotaPolicy, tool: str, used: Sequence[Used], minute: int, *, clock: int
+) -> Denial | None:
+    """Return what a call is told that may not begin in a minute, None where it may.
+
+    `clock` is the machine's minute, which is behind where a server saw a later one.
+    """
+    name = policy.name_for(tool)
+    spent = None if name is None else judge(policy.quotas[name], used, minute)
+    if name is None or spent is None:
+        return None
+    denial = _denial(tool, name, spent, behind=minute - clock)
+    if minute == clock:
+        return denial
+    anew = f"{denial.allow}, or remove {policy.file}: counting then begins at zero"
+    return replace(denial, allow=anew)
 
 
 def _denial(tool: str, name: str, spent: Spent, *, behind: int) -> Denial:

@@ -67,11 +67,15 @@ class Book:
 
         A clock that is set back would make what was used look as if it were still to come.
         """
-        (latest,) = self._database.execute("SELECT coalesce(max(latest), 0) FROM clock").fetchone()
-        minute = max(clock, int(latest))
+        minute = max(clock, self.latest())
         self._database.execute("UPDATE clock SET latest = ?", (minute,))
         self._database.execute("DELETE FROM used WHERE minute < ?", (minute - DAY,))
         return minute
+
+    def latest(self) -> int:
+        """Return the latest minute that any server saw, 0 before the first."""
+        (latest,) = self._database.execute("SELECT coalesce(max(latest), 0) FROM clock").fetchone()
+        return int(latest)
 
     def used(self, tool: str) -> tuple[Used, ...]:
         """Return what a tool used in the last day, oldest first."""
@@ -108,11 +112,7 @@ def open_book(file: Path) -> Iterator[Book]:
         with usable(file.parent, STATE):
             _make_or_check(file)
         # A connection for each transaction: whoever removes the file starts anew at once.
-        with closing(
-            sqlite3.connect(
-                f"{file.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-            )
-        ) as database:
+        with closing(_connect(file, "rw")) as database:
             # Writing from its first statement on: nobody decides by what another is changing.
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -126,6 +126,40 @@ def open_book(file: Path) -> Iterator[Book]:
         raise PlatformError(_fault(file, error)) from error
 
 
+def read_used(file: Path, tool: str) -> tuple[int, tuple[Used, ...]]:
+    """Return the latest minute that any server saw, and what a tool used since a day, oldest first.
+
+    Nothing is made, written or forgotten: what is older may be among it. (0, ()) where nobody
+    counted yet. Blocks up to 5 s.
+
+    Raises:
+        PlatformError: as of `open_book`.
+
+    """
+    if not os.path.lexists(file.parent):
+        return 0, ()
+    own_folder(file.parent, STATE)
+    with usable(file.parent, STATE):
+        try:
+            _check(file, file.lstat())
+        except FileNotFoundError:
+            return 0, ()
+    try:
+        with closing(_connect(file, "ro")) as database:
+            database.execute("BEGIN")  # both answers are of one moment
+            if _layout(database, file) == 0:
+                return 0, ()
+            book = Book(database)
+            return book.latest(), book.used(tool)
+    except sqlite3.Error as error:
+        raise PlatformError(_fault(file, error)) from error
+
+
+def _connect(file: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{file.as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+
 def _make_or_check(file: Path) -> None:
     """Make the file with mode 0600, or check that it is ours alone."""
     # By its name: to open and close the file would end this process's locks on it (SQLite's "How
@@ -135,6 +169,10 @@ def _make_or_check(file: Path) -> None:
     except FileNotFoundError:
         make_once(file, b"")
         about = file.lstat()
+    _check(file, about)
+
+
+def _check(file: Path, about: os.stat_result) -> None:
     mode = stat.S_IMODE(about.st_mode)
     if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or mode & 0o077:
         found = f"it is no file of ours alone (user {about.st_uid}, mode {mode:04o})"
@@ -142,13 +180,18 @@ def _make_or_check(file: Path) -> None:
 
 
 def _lay_out(database: sqlite3.Connection, file: Path) -> None:
-    (layout,) = database.execute("PRAGMA user_version").fetchone()
-    if layout == 0:
+    if _layout(database, file) == 0:
         for statement in _TABLES:
             database.execute(statement)
-    elif layout != _LAYOUT:
+
+
+def _layout(database: sqlite3.Connection, file: Path) -> int:
+    """Return which layout the file has, 0 before it has one; another one is a fault."""
+    (layout,) = database.execute("PRAGMA user_version").fetchone()
+    if layout not in (0, _LAYOUT):
         found = f"it has layout {layout}, and this preopen writes layout {_LAYOUT}"
         raise PlatformError(Fault(place=str(file), found=found, write=_anew(file)))
+    return int(layout)
 
 
 def _fault(file: Path, error: sqlite3.Error) -> Fault:
