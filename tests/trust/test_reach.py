@@ -16,7 +16,7 @@ from preopen.policy.policy import NamedFolder, Policy
 from preopen.policy.secrets import FromEnvironment, Secrets
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Tool
-from preopen.trust.guards import CallReach, reach_of
+from preopen.trust.guards import CallReach, reach_of, widest_reach
 from preopen.trust.lock import AllOfThisRun
 from promises.harness import manifest, offer, probe, table
 from promises.network import Ask, tool
@@ -100,6 +100,19 @@ def test_a_call_reaches_where_its_path_lies_and_not_where_the_manifest_could(
     found = reach(offer(text, policy), policy, path=f"{folder_of(policy)}/{path}")
 
     assert found == CallReach(tool="probe", sources=frozenset({source}), sinks=frozenset(sinks))
+
+
+@pytest.mark.parametrize("access", ["read", "write"])
+@pytest.mark.parametrize("path", ["work/a.txt", "work/new.txt", "docs/d.txt", "docs"])
+def test_no_call_reaches_more_than_the_widest(policy: Policy, path: str, access: str) -> None:
+    """Ours: what `preopen explain` says of a tool holds for each of its calls."""
+    tool = offer(with_folders(access), policy)
+    widest = widest_reach(tool.name, tool.grants, policy)
+    found = reach(tool, policy, path=f"{folder_of(policy)}/{path}")
+
+    assert found.sources < widest.sources == {OUTSIDE, WORKSPACE}
+    assert found.sinks <= widest.sinks
+    assert widest.sinks == ({FlowSink.OUTSIDE} if access == "write" else set())
 
 
 def test_without_a_path_a_call_reaches_all_that_was_granted(policy: Policy) -> None:

@@ -2,16 +2,19 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
+from preopen.errors import PlatformError
 from preopen.policy.quotas import Quota
 from preopen.trust import usage
-from preopen.trust.usage import DAY, open_book
-from trust.calls import Clock, call, denied, quotas
+from preopen.trust.usage import DAY, Used, open_book, read_used
+from trust.calls import NOW, Clock, call, denied, quotas
 
 pytestmark = pytest.mark.anyio
 
@@ -146,3 +149,68 @@ async def test_a_full_disk_denies_and_says_so(
 
     assert "database or disk is full" in denial.reason
     assert denial.allow.startswith("make room, or set XDG_STATE_HOME")
+
+
+def test_who_only_reads_makes_no_file(file: Path) -> None:
+    """Ours: `preopen explain` looks, and leaves nothing behind."""
+    assert read_used(file, "fetch") == (0, ())
+    assert not file.parent.exists()
+    make_folder(file)
+    assert read_used(file, "fetch") == (0, ())
+    assert list(file.parent.iterdir()) == []
+
+
+async def test_who_only_reads_sees_what_was_counted_and_changes_nothing(
+    file: Path, clock: Clock
+) -> None:
+    """Ours: the same numbers as whoever counts; also what the next to count would forget."""
+    held = quotas(file, clock, fetch=Quota(calls_per_day=9))
+    assert await call(held, "fetch", sent=7) is None
+    clock.minute += DAY - 1
+    assert await call(held, "fetch") is None
+    before = file.read_bytes()
+
+    old = Used(minute=NOW, calls=1, bytes_out=7)
+    new = Used(minute=NOW + DAY - 1, calls=1, bytes_out=0)
+    assert read_used(file, "fetch") == (NOW + DAY - 1, (old, new))
+    assert read_used(file, "http") == (NOW + DAY - 1, ())
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_who_only_reads_is_told_what_is_wrong_and_repairs_nothing(file: Path, flaw: str) -> None:
+    """Ours: what denies a call is told to whoever asks before it."""
+    spoil, way_out = FLAWS[flaw]
+    spoil(file)
+    with pytest.raises(PlatformError) as caught:
+        read_used(file, "fetch")
+    assert way_out in str(caught.value)
+
+
+# A server that is killed as it writes: a transaction that has spilled into the file.
+KILLED = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN IMMEDIATE")
+for minute in range(5000):
+    database.execute("INSERT INTO used (tool, minute, calls) VALUES ('fetch', ?, 1)", (minute,))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_what_a_killed_server_left_is_told_by_nobody_until_one_counts_again(
+    file: Path, clock: Clock
+) -> None:
+    """SQLite, extended result code 776: a hot journal is a writer's to play back."""
+    held = quotas(file, clock, fetch=Quota(calls_per_day=9))
+    assert await call(held, "fetch") is None
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file)], check=False)  # noqa: ASYNC221 - nobody else runs here
+    assert done.returncode < 0
+    before = file.read_bytes()
+
+    assert read_used(file, "fetch") is None
+    assert file.read_bytes() == before
+    assert await call(held, "fetch") is None
+    assert read_used(file, "fetch") == (NOW, (Used(minute=NOW, calls=2, bytes_out=0),))

@@ -1,5 +1,6 @@
 """`preopen explain TOOL`: what one tool may do, from the values that its calls are held to."""
 
+import time
 from collections.abc import Iterator
 
 import click
@@ -7,6 +8,8 @@ import click
 from preopen.capability import LIMIT_KEYS, Access, Source
 from preopen.cli.approvals import read_approvals
 from preopen.cli.deciding import at_a_call, rulings_of
+from preopen.cli.explain_flow import flow_lines, flow_parts, flows_to_json
+from preopen.cli.explain_quota import QuotaUse, quota_lines, quota_to_json, read_quota_use
 from preopen.cli.finding import find_tool
 from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import aligned, fault_to_json, say, say_json
@@ -43,14 +46,16 @@ def command(name: str, flags: Flags, *, approve_all: bool, as_json: bool) -> int
         case RefusedTool() | QuarantinedTool():
             _explain_withheld(tool, as_json=as_json)
             return _REFUSED
-        case Tool() if as_json:
-            say_json(explanation_to_json(tool, policy))
         case Tool():
-            say("\n".join(explain_tool(tool, policy)))
+            use = read_quota_use(tool.name, policy, time.time())
+            if as_json:
+                say_json(explanation_to_json(tool, policy, use))
+            else:
+                say("\n".join(explain_tool(tool, policy, use)))
     return 0
 
 
-def explain_tool(tool: Tool, policy: Policy) -> Iterator[str]:
+def explain_tool(tool: Tool, policy: Policy, use: QuotaUse | None) -> Iterator[str]:
     """Yield the lines that explain an offered tool."""
     yield f"{tool.name}: {tool.title}"
     yield from _section("TAKES", aligned(_takes(tool)))
@@ -59,13 +64,15 @@ def explain_tool(tool: Tool, policy: Policy) -> Iterator[str]:
     yield from _section("NARROWED BY EACH CALL", _narrowing(tool))
     yield from _section("CANNOT", _cannot(tool))
     yield from _section("WHAT HAPPENS AT A CALL", at_a_call(tool, policy))
+    yield from _section("QUOTA", quota_lines(use))
+    yield from _section("FLOW RULES", flow_lines(flow_parts(tool, policy), tool, policy))
     yield from _section("LIMITS OF ONE CALL", aligned(_limits(tool)))
     yield from _section("RUNS IN", (_cell(tool, policy),))
     yield from _section("FROM", aligned(_origin(tool)))
     yield from _section("WARNINGS", tool.warnings)
 
 
-def explanation_to_json(tool: Tool, policy: Policy) -> dict[str, JsonValue]:
+def explanation_to_json(tool: Tool, policy: Policy, use: QuotaUse | None) -> dict[str, JsonValue]:
     """Return the same as `--json` shows it."""
     return {
         "name": tool.name,
@@ -88,6 +95,8 @@ def explanation_to_json(tool: Tool, policy: Policy) -> dict[str, JsonValue]:
             }
             for each in rulings_of(tool, policy)
         ],
+        "quota": quota_to_json(use),
+        "flows": flows_to_json(flow_parts(tool, policy)),
         "limits": [
             {"key": key, "value": value, "from": source} for key, value, source in _limits(tool)
         ],

@@ -126,11 +126,12 @@ def open_book(file: Path) -> Iterator[Book]:
         raise PlatformError(_fault(file, error)) from error
 
 
-def read_used(file: Path, tool: str) -> tuple[int, tuple[Used, ...]]:
-    """Return the latest minute that any server saw, and what a tool used since a day, oldest first.
+def read_used(file: Path, tool: str) -> tuple[int, tuple[Used, ...]] | None:
+    """Return the latest minute that any server saw, and what a tool used, oldest first.
 
-    Nothing is made, written or forgotten: what is older may be among it. (0, ()) where nobody
-    counted yet. Blocks up to 5 s.
+    Nothing is made, written or forgotten: what is older than a day may be among it. (0, ()) where
+    nobody counted yet; None where a server was killed as it wrote, which the next to count puts
+    right. Blocks up to 5 s.
 
     Raises:
         PlatformError: as of `open_book`.
@@ -152,6 +153,10 @@ def read_used(file: Path, tool: str) -> tuple[int, tuple[Used, ...]]:
             book = Book(database)
             return book.latest(), book.used(tool)
     except sqlite3.Error as error:
+        # A hot journal, which only a writer may play back (SQLite's "Result and Extended Result
+        # Codes", 776).
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_ROLLBACK:
+            return None
         raise PlatformError(_fault(file, error)) from error
 
 
