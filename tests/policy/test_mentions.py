@@ -110,6 +110,13 @@ def test_the_nearest_name_is_told_and_that_the_tool_may_come(files: Files) -> No
     assert "; `preopen list` says which there are; " in str(explain_unknown(found, {"grep"}))
 
 
+def test_what_could_be_no_tools_name_is_not_the_nearest(files: Files) -> None:
+    """Ours: a manifest that cannot be read is known by its file's name, which may be any text."""
+    (found,) = find_unknown(files.policy("[quota.fetsh]\ncalls_per_hour = 1\n"), ())
+    assert "if you mean" not in str(explain_unknown(found, {"fet\x1bsh"}))
+    assert "if you mean fet-sh, " in str(explain_unknown(found, {"fet-sh"}))
+
+
 def test_no_more_than_ten_are_said_at_once(files: Files) -> None:
     """Ours: a workspace's file may be a stranger's, and fills no log."""
     text = "[decide.tools]\n" + "".join(f'x{n} = "deny"\n' for n in range(12))

@@ -11,6 +11,7 @@ from typing import Final
 
 from preopen.document import printable
 from preopen.errors import Fault
+from preopen.policy.names import is_tool_name
 from preopen.policy.policy import Policy
 from preopen.policy.quotas import EVERY_TOOL, KEYS
 
@@ -62,7 +63,8 @@ def _place(policy: Policy, keys: Sequence[str]) -> str:
 
 def explain_unknown(mention: Mention, known: Collection[str]) -> Fault:
     """Return what a person reads of it, with the nearest name there is."""
-    near = difflib.get_close_matches(mention.tool, sorted(known), n=1)
+    # A tool that could not be read is known by its file's name, which may be any text.
+    near = difflib.get_close_matches(mention.tool, filter(is_tool_name, sorted(known)), n=1)
     meant = f"if you mean {near[0]}, write that" if near else "`preopen list` says which there are"
     return Fault(
         place=mention.place,

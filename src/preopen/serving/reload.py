@@ -198,9 +198,9 @@ def describe_reload(old: Current, new: Current) -> list[str]:
         lines.append("the policy was read again, and holds for every call from now on")
     if new.policy.cells != old.policy.cells:
         lines.append(f"limits.cells = {new.policy.cells} counts from the next start on")
-    told, known = find_unknown(old.policy, old.registry.known), new.registry.known
-    unknown = [each for each in find_unknown(new.policy, known) if each not in set(told)]
-    lines += first_unknown(unknown, known)
+    told = set(find_unknown(old.policy, old.registry.known))
+    unknown = find_unknown(new.policy, new.registry.known)
+    lines += first_unknown([each for each in unknown if each not in told], new.registry.known)
     waited = {(each.file, each.definition.fingerprint) for each in old.registry.quarantined}
     for held in new.registry.quarantined:
         if (held.file, held.definition.fingerprint) not in waited:
