@@ -51,8 +51,9 @@ def test_a_tool_that_is_not_offered_is_known(workshop: Workshop) -> None:
     assert checked(workshop, "runs", "decide.tools") == (True, [])
     assert checked(workshop, "peek", "quota", "--without", "peek") == (True, [])
     held = Workshop(workspace=workshop.workspace, tools=workshop.tools, approves=False)
-    file = policy(workshop, "peek")
-    assert SAID.replace("peak", "peek") not in held.spawn("serve", "--policy", file).stderr
+    said = held.spawn("serve", "--policy", policy(workshop, "peek")).stderr
+    assert "peek is not offered: " in said
+    assert "a typo?" not in said
 
 
 def test_a_tool_of_a_manifest_that_is_checked_is_known(workshop: Workshop) -> None:
