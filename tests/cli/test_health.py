@@ -1,12 +1,14 @@
 """What doctor's facts mean: pure, so that machines are tried here that nobody has."""
 
+import os
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
 from preopen.cells.job import Run
-from preopen.cli.health.folders import cache_lines
+from preopen.cells.pruning import UNUSED_SECONDS
+from preopen.cli.health.folders import cache_lines, examine_folders
 from preopen.cli.health.kernel import Kernel, read_kernel
 from preopen.cli.health.line import State
 from preopen.cli.health.machine import descriptor_line, in_range, package_line
@@ -16,6 +18,7 @@ from preopen.cli.health.trial import Attempt, attempt_line
 from preopen.cli.health.walls import wall_lines
 from preopen.layer import Layer
 from preopen.outcome import Returned
+from preopen.policy.flags import Surroundings
 from preopen.policy.network import NetworkPolicy
 from preopen.policy.secrets import FromEnvironment, Secrets
 
@@ -183,6 +186,30 @@ def test_a_cache_needs_room_and_a_mount_with_exec(
 RAN = Attempt(forked=True, run=Run(outcome=Returned(stdout=b"fit\n"), walls=("seccomp",)))
 LOST = Attempt(forked=True, fault="the zygote was lost")
 SPAWNED = Attempt(forked=False, run=Run(outcome=Returned(stdout=b"fit\n")))
+
+
+@pytest.mark.parametrize(
+    ("age", "said"),
+    [(UNUSED_SECONDS - 3600, ""), (UNUSED_SECONDS + 60, ", 1 of them unused for long: ")],
+)
+def test_cache_says_how_much_it_holds_and_what_of_it_will_go(
+    tmp_path: Path, age: int, said: str
+) -> None:
+    """Ours: number and size of what is compiled; what nobody uses is told beside it."""
+    shelf = tmp_path / "cache" / "compiled" / "1.0.0"
+    shelf.mkdir(parents=True, mode=0o700)
+    (tmp_path / "cache").chmod(0o700)
+    for name in ("a", "b"):
+        (shelf / f"{name}.cwasm").write_bytes(bytes(1 << 20))
+    then = (shelf / "a.cwasm").stat().st_mtime - age
+    os.utime(shelf / "a.cwasm", (then, then))
+    own = {f"{name}_dir": str(tmp_path / name) for name in ("config", "state", "cache")}
+    around = Surroundings(cwd=str(tmp_path), home=str(tmp_path), environ={}, **own)
+    (line,) = [each for each in examine_folders(around) if each.name == "cache"]
+
+    assert line.state is State.OK
+    assert f": 2 compiled binaries, 2 MiB{said}" in line.found
+    assert ("unused" in line.found) is bool(said)
 
 
 def test_where_only_a_fresh_process_works_that_is_the_way_out() -> None:

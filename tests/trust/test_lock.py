@@ -23,6 +23,7 @@ from preopen.trust.lock import (
     load_lock,
     parse_lock,
     waiting,
+    withdraw,
 )
 from trust.definitions import defined, made, named
 
@@ -96,6 +97,29 @@ def test_second_approval_changes_nothing_and_a_new_one_keeps_the_others(file: Pa
 
     assert {name: pin.approved for name, pin in pins.items()} == {"one": NOW, "two": LATER}
     assert pins["two"].definition == named("two", MEMORY)
+
+
+def test_withdrawal_takes_what_is_named_and_returns_it(file: Path) -> None:
+    """Ours: withdrawn waits as new, and what nobody named stays approved."""
+    approve(file, [named("one"), named("two")], NOW)
+    gone = withdraw(file, ["one", "three"])
+    left = load_lock(file)
+
+    assert gone == locked(named("one")).pins
+    assert left == locked(named("two"))
+    assert waiting(named("two"), left) is None
+    assert waiting(named("one"), left) is not None
+
+
+def test_withdrawal_of_nothing_writes_nothing(file: Path) -> None:
+    """Ours: nobody who watches the file is woken, and none is made."""
+    assert withdraw(file, ["one"]) == {}
+    assert not file.parent.exists()
+    approve(file, [named("one")], NOW)
+    before = file.stat().st_ino
+
+    assert withdraw(file, ["two"]) == {}
+    assert file.stat().st_ino == before
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -198,23 +222,26 @@ def test_what_is_no_file_is_no_lock(file: Path, there: str) -> None:
         load_lock(file)
 
 
-# One process: says that it is ready, waits for the others, then approves one tool after another.
+# One process: says that it is ready, waits for the others, then approves one tool after another,
+# and takes every second approval back.
 APPROVER: Final = """
 import sys
 from pathlib import Path
-from preopen.trust.lock import approve, load_lock
+from preopen.trust.lock import approve, load_lock, withdraw
 from trust.definitions import named
 who, file = sys.argv[1], Path(sys.argv[2])
 tools = [named(f"{who}{number}") for number in range(20)]
 print("ready", flush=True)
 sys.stdin.readline()
-for tool in tools:
+for number, tool in enumerate(tools):
     approve(file, [tool], "now")
     assert tool.name in load_lock(file).pins
+    if number % 2:
+        assert set(withdraw(file, [tool.name])) == {tool.name}
 """
 
 
-def test_approvals_of_several_processes_at_once_are_all_kept(file: Path) -> None:
+def test_approvals_and_withdrawals_of_several_processes_at_once_all_count(file: Path) -> None:
     """Issue: several at once on one user folder: no lost decision, no broken file."""
     started = [
         subprocess.Popen(
@@ -238,4 +265,4 @@ def test_approvals_of_several_processes_at_once_are_all_kept(file: Path) -> None
         process.communicate()
 
     assert codes == [0, 0, 0]
-    assert set(load_lock(file).pins) == {f"{who}{n}" for who in "abc" for n in range(20)}
+    assert set(load_lock(file).pins) == {f"{who}{n}" for who in "abc" for n in range(0, 20, 2)}

@@ -11,6 +11,7 @@ import platform
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from typing import BinaryIO, TypeAlias
 import anyio
 import anyio.to_thread
 
+from preopen.cells.pruning import COMPILED, PART, Stored, mark_used, prune
 from preopen.cells.refusals import Refusals
 from preopen.errors import BinaryError
 from preopen.own import CACHE, STATE, own_folder, own_key, usable
@@ -97,6 +99,19 @@ class Cache:
             os.close(self._open.pop(binary))
             self._locks.pop(binary, None)
 
+    async def tidy(self) -> tuple[Stored, ...]:
+        """Have removed what nobody used for a month; what this cache has open counts as used now.
+
+        Raises:
+            PlatformError: the folder is not ours alone.
+
+        """
+        own_folder(self.folder, CACHE)
+        # Not in the thread: a number that is closed meanwhile may be another file's by then.
+        for descriptor in self._open.values():
+            mark_used(descriptor)
+        return await anyio.to_thread.run_sync(prune, self.folder / "compiled", time.time())
+
     def check(self) -> None:
         """Make both folders, or check that they are ours alone.
 
@@ -163,7 +178,7 @@ class Cache:
             return self._find_in(self._shelf(binary), binary)
 
     def _find_in(self, shelf: Path, binary: Binary) -> int | None:
-        for path in sorted(shelf.glob(f"{binary.sha256}-*.cwasm")):
+        for path in sorted(shelf.glob(f"{binary.sha256}-*{COMPILED}")):
             try:
                 descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             except OSError:
@@ -171,6 +186,7 @@ class Cache:
             # On the open descriptor: what was verified is what the zygote loads.
             claimed = path.stem.removeprefix(f"{binary.sha256}-")
             if hmac.compare_digest(claimed, self._mac(binary, _digest_of(descriptor))):
+                mark_used(descriptor)
                 return descriptor
             os.close(descriptor)
             path.unlink(missing_ok=True)
@@ -182,8 +198,8 @@ class Cache:
 
     def _store_on(self, shelf: Path, binary: Binary, compiled: BinaryIO) -> int:
         mac = self._mac(binary, _digest_of(compiled.fileno()))
-        path = shelf / f"{binary.sha256}-{mac}.cwasm"
-        beside = shelf / f".{secrets.token_hex(8)}.part"
+        path = shelf / f"{binary.sha256}-{mac}{COMPILED}"
+        beside = shelf / f".{secrets.token_hex(8)}{PART}"
         # Readable by all, in a folder that only we may enter: a zygote that became the workspace's
         # owner opens its descriptor anew; the file's mode counts then, the folder's does not.
         out = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -194,10 +210,16 @@ class Cache:
                 shutil.copyfileobj(compiled, file, _CHUNK)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.rename(path)
+            # Before it has a name that another server may remove.
+            stored = os.open(beside, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                beside.rename(path)
+            except OSError:
+                os.close(stored)
+                raise
         finally:
             beside.unlink(missing_ok=True)
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return stored
 
     def _shelf_of(self, binary: Binary) -> Path:
         made_by = f"{version('wasmtime')}-{platform.machine()}-{_PROFILE}"

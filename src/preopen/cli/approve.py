@@ -1,7 +1,11 @@
-"""`preopen approve`: pins tools as they are now, so that they are offered until they change."""
+"""`preopen approve`: pins tools as they are now, so that they are offered until they change.
+
+With --withdraw it takes approvals back: `cli/withdrawing.py`.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -10,9 +14,11 @@ from preopen.cli.finding import advice
 from preopen.cli.options import examples, json_flag, policy_flags
 from preopen.cli.printing import aligned, fault_to_json, say, say_json, warn
 from preopen.cli.surroundings import read_surroundings
+from preopen.cli.withdrawing import take_back
 from preopen.errors import Fault
 from preopen.outcome import JsonValue
 from preopen.policy.flags import Flags
+from preopen.policy.policy import Policy
 from preopen.policy.settings import load_policy
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import QuarantinedTool, Registry
@@ -24,35 +30,51 @@ _REFUSED = 3
 
 @click.command(
     "approve",
-    short_help="Approve tools as they are now.",
+    short_help="Approve tools as they are now, or take that back.",
     epilog=examples(
         "preopen diff weather",
         "preopen approve weather",
         "preopen approve --all --manifests ./tools",
+        "preopen approve weather --withdraw",
     ),
 )
 @click.argument("names", metavar="[TOOL]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Approve every tool that may be offered.")
+@click.option(
+    "--withdraw", "takes_back", is_flag=True, help="Take the approval back; with --all, each."
+)
 @policy_flags
 @json_flag
-def command(names: tuple[str, ...], flags: Flags, *, everything: bool, as_json: bool) -> int:
+def command(
+    names: tuple[str, ...], flags: Flags, *, everything: bool, takes_back: bool, as_json: bool
+) -> int:
     """Approve each TOOL as it is now: its whole manifest, its binary, its imports, its level.
 
     Asks nothing, and prints what it pins. One approval holds in every workspace until anything of
     the tool changes. What comes with preopen needs none.
     Exits with 3 where a TOOL that was named is refused or unknown; the others are approved.
+
+    With --withdraw only what was approved is looked at, not the manifests: each TOOL waits again,
+    at once and in servers that run, and lasting answers about it are forgotten. Exits with 1 where
+    a TOOL that was named has no approval; those of the others are taken back.
     """
     if bool(names) is everything:
-        raise click.UsageError("name the tools to approve, or write --all")
+        raise click.UsageError("name the tools, or write --all")
     around = read_surroundings()
+    if takes_back:
+        return take_back(around, names, as_json=as_json)
+    return _approve(names, load_policy(flags, around), lock_file(around), as_json=as_json)
+
+
+def _approve(names: tuple[str, ...], policy: Policy, lock: Path, *, as_json: bool) -> int:
     # Nothing is approved in this load, so every tool of the user's that may be offered waits in it.
-    registry = load_registry(load_policy(flags, around), Lock())
-    chosen = [tool for tool in registry.quarantined if everything or tool.name in names]
+    registry = load_registry(policy, Lock())
+    chosen = [tool for tool in registry.quarantined if not names or tool.name in names]
     fresh: frozenset[str] = frozenset()
     if chosen:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        fresh = approve(lock_file(around), [tool.definition for tool in chosen], now)
-    failed = {} if everything else dict(_failed(registry, names))
+        fresh = approve(lock, [tool.definition for tool in chosen], now)
+    failed = dict(_failed(registry, names))
     if as_json:
         say_json(_to_json(chosen, fresh, failed, registry))
     else:

@@ -83,6 +83,7 @@ def load_registry(
         quarantined=tuple(quarantined),
         left_out=tuple(each.name for each in dropped),
         files=_files_of(manifests, refused),
+        approvals=approvals,
     )
 
 

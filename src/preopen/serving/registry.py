@@ -18,7 +18,7 @@ from preopen.tool.manifest import Manifest
 from preopen.tool.result import output_schema_on_wire
 from preopen.trust.asks import RUNS_CODE
 from preopen.trust.fingerprint import Definition
-from preopen.trust.lock import Standing, Waiting
+from preopen.trust.lock import Approvals, Lock, Standing, Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Registry:
 
     A tool is in one of them: offered, refused, quarantined, or left out by the operator. `files`
     are the manifests and binaries that were looked at, but for the built-in ones: a change of one
-    of them may change the rest.
+    of them may change the rest. `approvals` are those that all this was judged by.
     """
 
     tools: Mapping[str, Tool] = field(default_factory=dict)
@@ -136,6 +136,7 @@ class Registry:
     quarantined: tuple[QuarantinedTool, ...] = ()
     left_out: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    approvals: Approvals = field(default_factory=Lock)
 
     @property
     def known(self) -> frozenset[str]:

@@ -25,6 +25,8 @@ from preopen.serving.registry import RefusedTool, Registry, Tool
 from preopen.serving.sources import Sources
 from preopen.serving.watching import Stamps, folders_to_watch, has_changed, take_stamps
 from preopen.tool.failure import one_line
+from preopen.trust.fingerprint import define
+from preopen.trust.lock import Approvals, waiting
 
 _LINES: Final = 20  # of one reload; a folder may hold a thousand broken manifests
 
@@ -134,15 +136,15 @@ def keep_old(
 ) -> Registry:
     """Return `fresh`, and in it each tool of `old` whose own file is refused since.
 
-    It stays as it was before the edit, under the policy as it is now: what that does not grant to
-    the old definition is refused with the new one. Its binary is the one that was pinned: compiled
-    already, or still where it lay.
+    It stays as it was before the edit, under the policy and the approvals as they are now: what
+    they do not let the old definition have is refused with the new one. Its binary is the one that
+    was pinned: compiled already, or still where it lay.
     """
     before = {tool.manifest.file: tool for tool in old.tools.values()}
     kept = [before[each.file] for each in fresh.refused if each.file in before]
     # A name of --without that this tool had all the same is a built-in's, which it freed.
     taken = {*fresh.tools, *(policy.without - set(old.left_out))}
-    kept = [tool for tool in kept if tool.name not in taken]
+    kept = [tool for tool in kept if tool.name not in taken and _is_approved(tool, fresh.approvals)]
     if not kept:
         return fresh
     manifests = [tool.manifest for tool in (*fresh.tools.values(), *kept)]
@@ -165,6 +167,13 @@ def keep_old(
         refused=tuple(refused),
         files=tuple(dict.fromkeys((*fresh.files, *(t.manifest.binary_path for t in kept)))),
     )
+
+
+def _is_approved(tool: Tool, approvals: Approvals) -> bool:
+    """Whether nobody took the approval back: an edit that breaks a manifest must not outlast it."""
+    if tool.manifest.builtin:
+        return True
+    return waiting(define(tool.manifest, tool.facts), approvals) is None
 
 
 def _judge_again(tool: Tool, policy: Policy, keep_out: tuple[str, ...]) -> Tool | RefusedTool:

@@ -130,6 +130,30 @@ def approve(file: Path, definitions: Iterable[Definition], now: str) -> frozense
     return frozenset(fresh)
 
 
+def withdraw(file: Path, names: Iterable[str]) -> dict[str, Pin]:
+    """Take the approvals of these names back, and return those that there were, by name.
+
+    Nothing but the lock is read, so a tool whose manifest is gone goes as well as any. Of several
+    processes at once none undoes what another wrote.
+
+    Raises:
+        PolicyError: the file is damaged, or has another format; it stays as it is.
+        PlatformError: the folder or the file cannot be used.
+
+    """
+    unwanted, gone = set(names), dict[str, Pin]()
+    if not unwanted & load_lock(file).pins.keys():
+        return {}  # as above: nothing to write, nobody to wake
+
+    def change(text: str | None) -> str:
+        pins = {} if text is None else parse_lock(text, file).pins
+        gone.update({name: pin for name, pin in pins.items() if name in unwanted})
+        return format_lock(Lock(pins={name: pins[name] for name in pins if name not in unwanted}))
+
+    change_file(file, CONFIG, change)
+    return gone
+
+
 def format_lock(lock: Lock) -> str:
     """Return the text of a lock: a table for each tool, by name."""
     tools = {name: _table(lock.pins[name]) for name in sorted(lock.pins)}

@@ -4,10 +4,12 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from preopen.cells.pruning import COMPILED, UNUSED_SECONDS, stored_files
 from preopen.cli.health.line import Line, State, lines_of
 from preopen.errors import PlatformError
 from preopen.own import CACHE, STATE, own_folder
@@ -105,5 +107,8 @@ def _own(folder: Path, name: str, variable: str, held: str) -> Iterator[Line]:
 
 
 def _held_by(cache: Path) -> str:
-    sizes = [file.stat().st_size for file in (cache / "compiled").glob("*/*.cwasm")]
-    return f": {len(sizes)} compiled binaries, {sum(sizes) >> 20} MiB"
+    files = list(stored_files(cache / "compiled", COMPILED))
+    size = sum(each.size for each in files)
+    old = sum(time.time() - each.used > UNUSED_SECONDS for each in files)
+    said = f", {old} of them unused for long: `preopen serve` removes them" if old else ""
+    return f": {len(files)} compiled binaries, {size >> 20} MiB{said}"
