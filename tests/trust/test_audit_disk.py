@@ -20,7 +20,8 @@ MAIN = threading.main_thread()
 class CountingDisk:
     """Puts files on the disk, and knows which, by inode, and whether the caller waited for it.
 
-    `held` threads wait until the log's owner waits for the disk itself, as `close` does.
+    `held` threads wait until the log's owner waits for the disk itself, as `close` does, and then
+    for `returned`: a `close` that does not wait for them comes first.
     """
 
     held: bool = False
@@ -28,6 +29,7 @@ class CountingDisk:
     by_caller: list[int] = field(default_factory=list)
     by_thread: list[int] = field(default_factory=list)
     waited_for: threading.Event = field(default_factory=threading.Event)
+    returned: threading.Event = field(default_factory=threading.Event)
 
     def fsync(self, descriptor: int) -> None:
         """Do as `os.fsync` does."""
@@ -39,6 +41,8 @@ class CountingDisk:
             return
         if self.held and not self.waited_for.wait(10):
             pytest.fail("the log's owner waited for a thread before its own last file")
+        if self.held:
+            self.returned.wait(0.2)
         if self.failing:
             self.failing -= 1
             raise OSError(errno.EIO, "Input/output error")
@@ -94,6 +98,7 @@ def test_end_waits_for_a_file_that_is_not_on_the_disk_yet(ledger: Ledger) -> Non
     log = opened(ledger, disk)
     write_until_files(ledger, log, 2)
     log.close()
+    disk.returned.set()
 
     assert inodes(ledger) == [*disk.by_thread, *disk.by_caller]
     assert ["rotated", "ended"] == [file.state for file in ledger.verify().files]
@@ -148,3 +153,23 @@ def test_where_no_thread_can_be_made_the_record_waits_for_the_disk(ledger: Ledge
     assert inodes(ledger)[:2] == disk.by_caller
     log.close()
     assert inodes(ledger) == disk.by_caller
+
+
+def test_failing_disk_is_told_at_the_very_next_record(ledger: Ledger) -> None:
+    """Ours: where it is known already, nobody goes on until another file is full."""
+    broken = AuditLog(
+        state_dir=ledger.state_dir, keeps_values=False, max_bytes=SMALL, fsync=fail_to_sync
+    )
+    with no_room_for_threads():
+        write_until_files(ledger, broken, 2)
+        with pytest.raises(AuditError, match="Input/output error"):
+            broken.append(ended())
+        broken.append(ended())
+
+    assert 2 == len(ledger.files)
+    with pytest.raises(AuditError, match="Input/output error"):
+        broken.close()
+
+
+def fail_to_sync(_descriptor: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
