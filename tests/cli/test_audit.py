@@ -4,13 +4,20 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cli.workshop import PREOPEN, Workshop
 from preopen.cli.main import shell
+from preopen.policy.auditing import AuditMode
+from preopen.policy.policy import Policy
+from preopen.serving.current import Current
+from preopen.serving.recording import Recorder
+from preopen.serving.registry import Registry
 from preopen.trust.audit_record import CallBegan, CallEnded
+from preopen.trust.consent import Caller
 from trust.ledger import Ledger, asked, ended
 
 EVIL = "\x1b[2J\x9b31m\u202e\nforged  call\r"
@@ -60,6 +67,29 @@ def test_call_from_the_shell_is_on_record_for_people_and_machines(
     )
     assert (ledger.files[1].name, 2) == (record["file"], record["line"])
     assert 0 == bare("audit", "--verify").exit_code
+
+
+def test_call_of_a_tool_that_is_not_offered_is_shown_among_the_denied(ledger: Ledger) -> None:
+    """Issue: an agent that probes for tools is seen by whoever looks at the log."""
+    recorder = Recorder(log=ledger.open(), mode=AuditMode.ON)
+    registry = Registry(left_out=("hash",))
+
+    async def never(*_: object) -> NoReturn:
+        pytest.fail("a tool that is not offered was invoked")
+
+    served = Current(policy=Policy(workspace=None), registry=registry, invoke=never)
+    for name in ("hash", EVIL):
+        recorder.record_absence(Caller(name="a prober"), served, name, {})
+    recorder.close()
+    table = bare("audit", "--denied").output
+    [_, left_out, unknown] = table.splitlines()
+
+    assert all(char.isprintable() or char == "\n" for char in table)
+    assert "a prober" in left_out
+    assert "NotOffered" in left_out
+    assert "left out by --without" in left_out
+    assert "there is no tool of this name" in unknown
+    assert 1 == bare("audit", "--outcome", "notoffered", "--tool", "hash").output.count("NotOff")
 
 
 def test_filters_choose_and_last_cuts(ledger: Ledger) -> None:

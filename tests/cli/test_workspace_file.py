@@ -55,6 +55,18 @@ def test_policy_says_all_that_does_not_count(workshop: Workshop) -> None:
     assert {theirs} == {row["from"] for row in said}
 
 
+def test_denied_host_is_told_with_the_file_that_closed_it(workshop: Workshop) -> None:
+    """Issue: the operator's line would not help where the workspace's own file is in the way."""
+    theirs = write(workshop, "[egress]\nhosts = []\n")
+    opened = ("--egress", "https://closed.example")
+    closed = workshop.run("call", "fetch", "url=https://closed.example/", *opened)
+    never = workshop.run("call", "fetch", "url=https://never.example/", *opened)
+
+    assert f'add "https://closed.example" to hosts under [egress] in {theirs}' in closed.output
+    assert "--egress" not in closed.output
+    assert "start preopen with --egress https://never.example" in never.output
+
+
 def test_check_covers_the_workspace_s_file(workshop: Workshop) -> None:
     """Design §6: `preopen check` covers preopen.toml; what does not count is no fault."""
     manifest = str(workshop.tools / "peek.toml")

@@ -24,7 +24,7 @@ from egress.street import (
 )
 from preopen.egress.caps import Caps
 from preopen.egress.gateway import Gateway, Refusal, Ticket
-from preopen.egress.rule import CallEgress, Credential, EgressRule, Secret
+from preopen.egress.rule import CallEgress, Closed, Credential, EgressRule, Secret
 from preopen.egress.rules import parse_rule
 from preopen.egress.sockets import Address
 from preopen.egress.trust import Trust
@@ -87,6 +87,44 @@ async def test_a_denial_says_which_file_is_in_the_way(
         await refused(attendance, url, method)
 
     assert [(reason, allow)] == [(d.reason, d.allow) for d in attendance.denials]
+
+
+@pytest.mark.parametrize(
+    ("url", "way"),
+    [("https://a.example/v2", "/w/preopen.toml"), ("https://b.example/", "--egress https://b")],
+)
+async def test_a_host_that_the_workspace_closed_is_told_from_one_that_nobody_opened(
+    url: str, way: str
+) -> None:
+    """Issue: the operator's line would not help where a workspace's own file is in the way."""
+    left = (parse_rule("https://a.example/v1", methods=("*",)),)
+    closed = Closed(
+        rules=(parse_rule("https://a.example", methods=("*",)),), left=left, file="/w/preopen.toml"
+    )
+    call = CallEgress(rules=left, opened=left, closed=closed)
+    async with attended(call) as attendance:
+        await refused(attendance, url)
+    [denial] = attendance.denials
+
+    assert way in denial.allow
+    assert ("--egress" in denial.allow) is ("--egress" in way)
+    assert ("/w/preopen.toml" in denial.reason) is ("/w/" in way)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_a_name_that_leads_home_is_the_workspace_s_to_open_where_it_closed_it(
+    closes: bool,  # noqa: FBT001 - a row
+) -> None:
+    """Issue: hosts of an own network are opened and closed as others are."""
+    left = (parse_rule("http://*", methods=("*",)),)
+    closed = Closed(rules=loopback("http://db.example"), left=left, file="/w/preopen.toml")
+    call = CallEgress(rules=left, opened=left, closed=closed if closes else Closed(left=left))
+    async with attended(call, resolve=resolving(db_example="10.0.0.5")) as attendance:
+        await refused(attendance, "http://db.example")
+    [denial] = attendance.denials
+
+    assert ("to private under [egress] in /w/preopen.toml" in denial.allow) is closes
+    assert ("--egress-private http://db.example" in denial.allow) is not closes
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,8 @@ def test_quotas_are_the_lower_ones_tool_by_tool(desk: Desk) -> None:
         "grep": Quota(calls_per_day=7),
     } == quotas
     assert policy.origins["quota.fetch.calls_per_hour"] == str(desk.theirs)
+    assert policy.quotas.lowered[("fetch", "calls_per_hour")] == str(desk.theirs)
+    assert ("fetch", "bytes_out_per_day") not in policy.quotas.lowered
     assert policy.origins["quota.fetch.bytes_out_per_day"] == str(desk.mine)
     assert policy.origins["quota.hash.calls_per_day"] == str(desk.mine)
     assert [f'{desk.theirs}: quota["*"].calls_per_day: 2000 is above your 1000'] == [

@@ -169,6 +169,8 @@ NETWORK: Final[dict[str, Holds]] = {
     "ca_file": same,
     "records_paths": not_told,
     "secrets": same,
+    "taken": anything,
+    "taken_by": anything,
 }
 POLICY: Final[dict[str, Holds]] = {
     "workspace": same,

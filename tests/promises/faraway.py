@@ -81,7 +81,7 @@ def _within(_original: object, _key: str) -> object:
 
 
 def _narrow_egress(_original: object, _key: str) -> object:
-    return lambda _manifest, rules, _arguments: tuple(rules)
+    return lambda _manifest, rules, _arguments, _closed: tuple(rules)
 
 
 def _exact(_original: object, _key: str) -> object:

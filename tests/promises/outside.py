@@ -62,12 +62,12 @@ def _read_answer(original: Callable[..., Any], key: str) -> object:
 
 
 def _narrow(original: Callable[..., Any], _key: str) -> object:
-    def narrow(manifest: Any, grants: Any, arguments: Any, *, home: str) -> Any:
+    def narrow(manifest: Any, grants: Any, arguments: Any, **more: Any) -> Any:
         asked = tuple(replace(each, narrow_to=()) for each in manifest.directories)
         whole = tuple(replace(each, narrow_to=()) for each in grants.directories)
         run = replace(manifest.run, paths=())
         manifest = replace(manifest, directories=asked, run=run)
-        return original(manifest, replace(grants, directories=whole), arguments, home=home)
+        return original(manifest, replace(grants, directories=whole), arguments, **more)
 
     return narrow
 

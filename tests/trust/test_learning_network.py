@@ -8,6 +8,7 @@ from preopen.egress.denials import by_address, by_name
 from preopen.egress.rule import CallEgress, Target
 from preopen.egress.rules import parse_rule
 from preopen.outcome import Denial
+from preopen.policy.workspace_file import narrow_policy
 from trust.school import School, call, changes, request
 
 DOCS = "https://docs.example"
@@ -248,3 +249,18 @@ def test_a_url_beside_what_was_refused_for_another_reason_is_not_asked_for(schoo
 
     assert {} == changes(lesson)
     assert () == lesson.findings.operator
+
+
+def test_a_host_that_the_workspace_closed_is_not_asked_of_the_operator_again(
+    school: School,
+) -> None:
+    """Ours: what a lesson says of a denied host is what its denial says."""
+    opened = school.policy(hosts=[API])
+    policy = narrow_policy(
+        opened, {"egress": {"hosts": []}}, "/w/preopen.toml", users_file="mine", locate=str
+    )
+    closed = CallEgress(closed=policy.network.closed)
+    failed = call(requests=[request(API, result="denied")], denials=[by_name(target(API), closed)])
+    [line] = school.learn(ask(API), failed, policy=policy).findings.operator
+
+    assert "in /w/preopen.toml, the workspace's own file" in line

@@ -9,8 +9,10 @@ import anyio
 import pytest
 
 from preopen.outcome import Denial
+from preopen.policy.policy import Policy
 from preopen.policy.quotas import KEYS, Quota, QuotaPolicy
-from preopen.trust.quotas import HOUR, Count, Spent, judge
+from preopen.policy.workspace_file import narrow_policy
+from preopen.trust.quotas import HOUR, Count, Quotas, Spent, judge
 from preopen.trust.usage import DAY, Used
 from trust.calls import NOW, Clock, call, denied, quotas
 from trust.counting import calls_until_denied
@@ -105,6 +107,30 @@ async def test_bytes_that_went_out_deny_the_next_call_and_not_the_one_that_sends
     assert denial.allow == (
         'write bytes_out_per_day = "18190B" under [quota.fetch] in preopen.toml'
     )
+
+
+async def test_quota_that_the_workspace_lowered_is_told_with_the_workspace_s_file(
+    file: Path, clock: Clock
+) -> None:
+    """Issue: the operator's line would not help; one that stands as it was is the operator's."""
+    mine = QuotaPolicy(
+        file=str(file),
+        quotas={"*": Quota(calls_per_hour=9), "http": Quota(calls_per_hour=1)},
+    )
+    policy = Policy(workspace="/w", quotas=mine)
+    for table in ({"*": {"calls_per_hour": 1}}, {"fetch": {"calls_per_day": 9}}):
+        policy = narrow_policy(
+            policy, {"quota": table}, "/w/preopen.toml", users_file="mine", locate=str
+        )
+    theirs = "/w/preopen.toml, the workspace's own file, and start preopen anew"
+    held = Quotas(policy=policy.quotas, clock=clock)
+
+    assert [await call(held, tool) for tool in ("fetch", "read", "http")] == [None] * 3
+    assert [(await denied(held, tool)).allow for tool in ("fetch", "read", "http")] == [
+        f"write calls_per_hour = 2 under [quota.fetch] in {theirs}",
+        f'write calls_per_hour = 2 under [quota."*"] in {theirs}',
+        "write calls_per_hour = 2 under [quota.http] in preopen.toml",
+    ]
 
 
 async def test_each_tool_has_its_own_count_of_a_quota_for_every_tool(

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from preopen.document import listed, shown
 from preopen.egress.addresses import forbidden
-from preopen.egress.rule import ANY_METHOD, CallEgress, Target
+from preopen.egress.rule import ANY_METHOD, NOTHING_CLOSED, CallEgress, Closed, Target
 from preopen.egress.rules import matching, narrow_rule
 from preopen.egress.sockets import Address
-from preopen.egress.teaching import way_to, way_to_private
+from preopen.egress.teaching import way_past, way_to, way_to_private, why_closed
 from preopen.egress.url import Unreadable
 from preopen.outcome import Denial
 
@@ -33,6 +33,8 @@ def by_name(target: Target, egress: CallEgress) -> Denial:
         methods = listed(dict.fromkeys(m for rule in reaching for m in rule.methods))
         reason = f"the tool may send {methods} to this host, not {target.method}"
         return Denial(target=text, reason=reason, allow=_in_manifest("methods", target.method))
+    if way := way_past(egress.closed, target):
+        return Denial(target=text, reason=why_closed(egress.closed, target), allow=way)
     if reaching:
         paths = listed(dict.fromkeys(rule.path for rule in reaching))
         reason = f"the tool may ask this host for what lies below {paths}, not for this path"
@@ -44,12 +46,14 @@ def by_name(target: Target, egress: CallEgress) -> Denial:
     return Denial(target=text, reason=reason, allow=way_to(target, egress.opened))
 
 
-def by_address(target: Target, address: Address) -> Denial:
+def by_address(target: Target, address: Address, closed: Closed = NOTHING_CLOSED) -> Denial:
     """Return the denial of a request whose host has an address that may not be dialled."""
     reason = f"{target.host} is {forbidden(address, private=False)}"
     if str(address) != target.host:
         reason = f"{target.host} leads to {address}, {forbidden(address, private=False)}"
-    allow = "" if forbidden(address, private=True) else way_to_private(target)
+    allow = way_past(closed, target, private=True) or way_to_private(target)
+    if forbidden(address, private=True):
+        allow = ""
     return Denial(target=f"{target.method} {target.origin}", reason=reason, allow=allow)
 
 

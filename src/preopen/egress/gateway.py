@@ -193,7 +193,9 @@ class Attendance:
         passing = [rule for rule in rules if _stranger(addresses, rule) is None]
         if not passing:
             stranger = _stranger(addresses, rules[0]) or addresses[0]
-            return self._deny(entry, target, denials.by_address(target, stranger))
+            return self._deny(
+                entry, target, denials.by_address(target, stranger, self._egress.closed)
+            )
         login = self._login(target, passing)
         if isinstance(login, Denial):
             return self._deny(entry, target, login)

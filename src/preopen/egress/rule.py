@@ -138,15 +138,33 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """What a workspace's own file closed of what the operator opened; for messages alone.
+
+    `rules` are the operator's that it took away or cut, `left` all that are in force; `file` is
+    printable. The default: nothing is closed.
+    """
+
+    rules: tuple[EgressRule, ...] = ()
+    left: tuple[EgressRule, ...] = ()
+    file: str = ""
+
+
+NOTHING_CLOSED: Final = Closed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEgress:
     """What one call may send: its rules after narrowing, caps in bytes, and the secrets it needs.
 
     `requests` are those in flight at once. `opened` are the operator's hosts, for messages that say
-    how to open one more; `secrets` holds the value of each credential's secret by its name.
+    how to open one more, and so is `closed`; `secrets` holds the value of each credential's secret
+    by its name.
     """
 
     rules: tuple[EgressRule, ...] = ()
     opened: tuple[EgressRule, ...] = ()
+    closed: Closed = NOTHING_CLOSED
     request_bytes: int = 1 << 20
     response_bytes: int = 16 << 20
     requests: int = 8

@@ -7,8 +7,8 @@ from typing import Final
 
 from preopen.egress.addresses import forbidden
 from preopen.egress.hosts import is_address
-from preopen.egress.rule import ANY_METHOD, EgressRule, Target
-from preopen.egress.rules import format_rule
+from preopen.egress.rule import ANY_METHOD, Closed, EgressRule, Target
+from preopen.egress.rules import format_rule, matching
 
 # Names that mean this machine or its network by convention (RFC 6761, RFC 6762, RFC 8375).
 _LOCAL_NAMES: Final = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
@@ -31,6 +31,29 @@ def way_to(target: Target, opened: Sequence[EgressRule] = ()) -> str:
 def way_to_private(target: Target) -> str:
     """Return what the operator writes to open a host of an own network."""
     return _line("private", [target.origin], "--egress-private", target.origin)
+
+
+def way_past(closed: Closed, target: Target, *, private: bool = False) -> str:
+    """Return what opens a target that a workspace's own file closed; "" where it did not.
+
+    `private` asks for the hosts of the operator's own network alone. The operator's line is there
+    already, and the file narrows for as long as the process runs, whatever it says later.
+    """
+    private = private or is_private(target)  # a line of `hosts` would not open it
+    taken = [each for each in matching(closed.rules, target) if each.private or not private]
+    left = [each for each in matching(closed.left, target) if each.private or not private]
+    if not taken or left:
+        return ""
+    key = "private" if any(each.private for each in taken) else "hosts"
+    return (
+        f"add {json.dumps(target.origin)} to {key} under [egress] in {closed.file},"
+        " the workspace's own file, and start preopen anew"
+    )
+
+
+def why_closed(closed: Closed, target: Target) -> str:
+    """Return the reason that goes with `way_past`."""
+    return f"{closed.file}, the workspace's own file, closes {target.origin}, which is open without"
 
 
 def _line(key: str, values: Sequence[str], flag: str, value: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from preopen.capability import Access, Grants, Mount
 from preopen.document import shown
-from preopen.egress.rule import EgressRule
+from preopen.egress.rule import NOTHING_CLOSED, Closed, EgressRule
 from preopen.outcome import Denial, JsonValue
 from preopen.policy.mounts import Draft, describe_mounts, draft, guest_path, merge
 from preopen.policy.narrow_egress import narrow_egress
@@ -67,15 +67,21 @@ class _Denied(Exception):  # noqa: N818 - a Denial on its way to `narrow`
 
 
 def narrow(
-    manifest: Manifest, grants: Grants, arguments: Mapping[str, JsonValue], *, home: str
+    manifest: Manifest,
+    grants: Grants,
+    arguments: Mapping[str, JsonValue],
+    *,
+    home: str,
+    closed: Closed = NOTHING_CLOSED,
 ) -> Narrowed | Denial:
     """Return what these arguments need of the grants, or why a path among them is refused.
 
     A directory that names no argument, or whose arguments are all absent, null or an empty array
     (none of which a template puts into the call), is mounted whole. Of several that are narrowed by
-    one argument only the one is mounted in which the path lies.
+    one argument only the one is mounted in which the path lies. `closed` is what a workspace's own
+    file closed of the network: a URL that is refused for it says so.
     """
-    egress = narrow_egress(manifest, grants.egress, arguments)
+    egress = narrow_egress(manifest, grants.egress, arguments, closed)
     if isinstance(egress, Denial):
         return egress
     try:

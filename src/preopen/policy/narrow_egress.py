@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from preopen.document import shown
-from preopen.egress.rule import EgressRule, Target
+from preopen.egress.rule import Closed, EgressRule, Target
 from preopen.egress.rules import narrow_rule
-from preopen.egress.teaching import way_to
+from preopen.egress.teaching import way_past, way_to, why_closed
 from preopen.egress.url import read_url
 from preopen.errors import found_and_write
 from preopen.outcome import Denial, JsonValue
@@ -14,12 +14,15 @@ from preopen.tool.manifest import Manifest
 
 
 def narrow_egress(
-    manifest: Manifest, rules: Sequence[EgressRule], arguments: Mapping[str, JsonValue]
+    manifest: Manifest,
+    rules: Sequence[EgressRule],
+    arguments: Mapping[str, JsonValue],
+    closed: Closed,
 ) -> tuple[EgressRule, ...] | Denial:
     """Return what these arguments need of the rules, or why a URL among them is refused.
 
     A rule that names no argument, or whose argument is absent or null, is kept whole. A call whose
-    URL no rule names at all is a Denial before a cell is touched.
+    URL no rule names at all is a Denial before a cell is touched; `closed` is for its words.
     """
     targets: dict[str, Target] = {}
     for ask in manifest.egress:
@@ -37,6 +40,8 @@ def narrow_egress(
         kept += [replace(rule, narrow_to="") for rule in fitting if rule is not None]
     if targets and not kept:
         target = next(iter(targets.values()))
+        if way := way_past(closed, target):
+            return Denial(target=target.origin, reason=why_closed(closed, target), allow=way)
         return Denial(
             target=target.origin,
             reason=f"no rule lets {manifest.name} send to {target.origin}",

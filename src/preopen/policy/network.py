@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from preopen.document import shown
-from preopen.egress.rule import ANY_METHOD, EgressRule, HostKind
+from preopen.egress.rule import ANY_METHOD, Closed, EgressRule, HostKind
 from preopen.egress.rules import format_rule, parse_rule
 from preopen.errors import Fault, found_and_write
 from preopen.policy.secrets import (
@@ -31,6 +31,7 @@ class NetworkPolicy:
     `hosts` and `private` together are what `${egress}` stands for, and the ceiling of every
     manifest's egress; rules of `private` name one host and port each, where private and loopback
     addresses pass. `ca_file` is a resolved file of trust roots beside the system's, or "".
+    `taken` are rules that the workspace's own file, `taken_by`, took away or cut, and open nothing.
     """
 
     hosts: tuple[EgressRule, ...] = ()
@@ -38,11 +39,18 @@ class NetworkPolicy:
     ca_file: str = ""
     records_paths: bool = False
     secrets: Secrets = field(default_factory=Secrets)
+    taken: tuple[EgressRule, ...] = ()
+    taken_by: str = ""
 
     @property
     def rules(self) -> tuple[EgressRule, ...]:
         """Every rule; the private ones first, for they say more of the hosts that they name."""
         return (*self.private, *self.hosts)
+
+    @property
+    def closed(self) -> Closed:
+        """What the workspace's own file closed, for messages."""
+        return Closed(rules=self.taken, left=self.rules, file=self.taken_by)
 
 
 def read_network(

@@ -35,7 +35,8 @@ KEYS: Final = tuple(each.name for each in fields(Quota))
 class QuotaPolicy:
     """The operator's quotas by the name that they stand under: a tool's, or "*".
 
-    `file` is where what tools used is kept, absolute.
+    `file` is where what tools used is kept, absolute. `lowered` names, for the amounts that a
+    workspace's own file lowered, that file, by name and key: for messages alone.
 
     Raises:
         ValueError: there are quotas and no file, so nothing could hold them.
@@ -44,6 +45,7 @@ class QuotaPolicy:
 
     file: str = ""
     quotas: Mapping[str, Quota] = field(default_factory=dict)
+    lowered: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.quotas and not self.file.startswith("/"):

@@ -26,12 +26,20 @@ def narrow_quota(narrowing: Narrowing, table: Mapping[str, Any]) -> None:
             found = f"{format_amount(key, amount)} is above your {format_amount(key, most)}"
             narrowing.ignore("quota", name, key, found=found)
     quotas: dict[str, Quota] = {}
+    lowered: dict[tuple[str, str], str] = {}
     for name in dict.fromkeys([*before.quotas, *theirs.quotas]):
         mine, other = _quota_for(before, name), _quota_for(theirs, name)
         lower = {key: _lower(getattr(mine, key), getattr(other, key)) for key in KEYS}
         quotas[name] = Quota(**lower)
-        _tell_origins(narrowing, name, before.name_for(name), mine, quotas[name])
-    narrowing.policy = replace(narrowing.policy, quotas=replace(before, quotas=quotas))
+        stood = before.name_for(name)
+        lowered |= {
+            (name, key): narrowing.place
+            for key in KEYS
+            if lower[key] != getattr(mine, key) or (stood, key) in before.lowered
+        }
+        _tell_origins(narrowing, name, stood, mine, quotas[name])
+    now = replace(before, quotas=quotas, lowered=lowered)
+    narrowing.policy = replace(narrowing.policy, quotas=now)
 
 
 def _quota_for(policy: QuotaPolicy, name: str) -> Quota:

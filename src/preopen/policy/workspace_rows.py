@@ -17,7 +17,7 @@ from preopen.level import PermissionLevel
 from preopen.policy.auditing import AuditMode
 from preopen.policy.decisions import FOLDER_WRITES, Decision, Decisions, read_narrowing
 from preopen.policy.names import is_tool_name
-from preopen.policy.network import read_private, read_rules
+from preopen.policy.network import NetworkPolicy, read_private, read_rules
 from preopen.policy.policy import Policy
 from preopen.tool.limits import format_limit, parse_limits
 
@@ -176,14 +176,28 @@ def narrow_hosts(narrowing: Narrowing, rules: list[str]) -> None:
     """Leave what both have open."""
     network = narrowing.policy.network
     kept = _cut(narrowing, "hosts", rules, network.hosts)
-    narrowing.narrow("egress.hosts", both=True, network=replace(network, hosts=kept))
+    network = replace(_without(narrowing, network.hosts, kept), hosts=kept)
+    narrowing.narrow("egress.hosts", both=True, network=network)
 
 
 def narrow_private(narrowing: Narrowing, rules: list[str]) -> None:
     """Leave what both have open of the operator's own network."""
     network = narrowing.policy.network
     kept = _cut(narrowing, "private", rules, network.private)
-    narrowing.narrow("egress.private", both=True, network=replace(network, private=kept))
+    network = replace(_without(narrowing, network.private, kept), private=kept)
+    narrowing.narrow("egress.private", both=True, network=network)
+
+
+def _without(
+    narrowing: Narrowing, opened: tuple[EgressRule, ...], kept: tuple[EgressRule, ...]
+) -> NetworkPolicy:
+    """Return the network as it is, but for the note of which rules the file takes away."""
+    network = narrowing.policy.network
+    taken = [rule for rule in opened if rule not in kept]
+    if not taken:
+        return network
+    both = tuple(dict.fromkeys((*network.taken, *taken)))
+    return replace(network, taken=both, taken_by=narrowing.place)
 
 
 def _cut(

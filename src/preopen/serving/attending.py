@@ -87,6 +87,7 @@ def call_egress(tool: Tool, rules: tuple[EgressRule, ...], network: NetworkPolic
         response_bytes=limits.response_bytes,
         requests=limits.requests,
         opened=network.hosts,
+        closed=network.closed,
         # One that is missing is the gateway's to deny, in words that name it.
         secrets={name: tool.secrets[name] for name in needed if name in tool.secrets},
     )

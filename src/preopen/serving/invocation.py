@@ -99,7 +99,13 @@ class Invoker:
         problems = tool.arguments.problems(filled)
         if problems:
             return _finish(tool, InvalidArguments(problems=problems))
-        narrowed = narrow(tool.manifest, tool.grants, filled, home=self.policy.home)
+        narrowed = narrow(
+            tool.manifest,
+            tool.grants,
+            filled,
+            home=self.policy.home,
+            closed=self.policy.network.closed,
+        )
         if isinstance(narrowed, Denial):
             return deny(tool, narrowed)
         with narrowed:

@@ -1,6 +1,6 @@
 """A receipt as JSON: the same for clients and for the audit log. No protocol here."""
 
-from preopen.outcome import JsonValue, Receipt, Request
+from preopen.outcome import Denial, JsonValue, Receipt, Request
 
 
 def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
@@ -22,16 +22,18 @@ def receipt_to_json(receipt: Receipt) -> dict[str, JsonValue]:
         "bytes_in": usage.bytes_in,
         "bytes_out": usage.bytes_out,
         **fuel,
-        "denials": [
-            {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
-            for denial in receipt.denials
-        ],
+        "denials": [denial_to_json(denial) for denial in receipt.denials],
         "requests": [_request_to_json(request) for request in receipt.requests],
         **({"left_out": receipt.left_out} if receipt.left_out else {}),
         "notes": list(receipt.notes),
         **({"consent": receipt.consent} if receipt.consent else {}),
         "sha256": receipt.sha256,
     }
+
+
+def denial_to_json(denial: Denial) -> dict[str, JsonValue]:
+    """Return one denial as receipts have it."""
+    return {"target": denial.target, "reason": denial.reason, "allow": denial.allow}
 
 
 def _request_to_json(request: Request) -> dict[str, JsonValue]:

@@ -15,8 +15,10 @@ import anyio
 
 from preopen.outcome import Denial, JsonValue
 from preopen.policy.auditing import Auditing, AuditMode
+from preopen.serving.absence import NOT_OFFERED, why_absent
+from preopen.serving.current import Current
 from preopen.serving.invocation import Answer, deny, with_notes
-from preopen.serving.receipts import receipt_to_json
+from preopen.serving.receipts import denial_to_json, receipt_to_json
 from preopen.serving.registry import Tool
 from preopen.serving.spans import Tell, call_span
 from preopen.trust.audit import AuditError, AuditLog
@@ -44,6 +46,19 @@ def asked_of(caller: Caller, tool: Tool, arguments: Mapping[str, JsonValue]) -> 
         tool=tool.name,
         level=tool.level.value,
         sha256=tool.sha256,
+        arguments=arguments,
+    )
+
+
+def asked_in_vain(caller: Caller, name: str, arguments: Mapping[str, JsonValue]) -> Asked:
+    """Return a call of a tool that is not offered: no level and no binary, the name as it came."""
+    return Asked(
+        call=secrets.token_hex(8),
+        client=caller.name,
+        client_version=caller.version,
+        tool=name,
+        level="",
+        sha256="",
         arguments=arguments,
     )
 
@@ -129,6 +144,17 @@ class Recorder:
             reply=with_notes(answer.reply, (NOT_RECORDED,)),
             receipt=replace(answer.receipt, notes=(*answer.receipt.notes, NOT_RECORDED)),
         )
+
+    def record_absence(
+        self, caller: Caller, served: Current, name: str, arguments: Mapping[str, JsonValue]
+    ) -> None:
+        """Have on record that a client called a tool which is not offered, and why it is not.
+
+        In one record in either mode, for nothing runs; the client is refused with or without it.
+        """
+        denials = [denial_to_json(why_absent(served, name))]
+        receipt: dict[str, JsonValue] = {"outcome": NOT_OFFERED, "denials": denials}
+        self.record(CallEnded(asked=asked_in_vain(caller, name, arguments), receipt=receipt))
 
     def close(self) -> None:
         """Write the log's end."""

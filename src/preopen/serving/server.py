@@ -86,12 +86,13 @@ class _Requests:
     ) -> wire.CallToolResult | wire.InputRequiredResult:
         served = self.current()
         tool = served.registry.tools.get(params.name)
+        arguments = params.arguments or {}
+        caller = _caller_of(context, self.consents.ask_through(context, params))
         if tool is None:
+            self.recorder.record_absence(caller, served, params.name, arguments)
             raise MCPError(wire.INVALID_PARAMS, served.registry.absence_of(params.name))
         try:
-            arguments = params.arguments or {}
             run = partial(served.invoke, tool, arguments, _progress_of(context))
-            caller = _caller_of(context, self.consents.ask_through(context, params))
             answer = await self.recorder.recorded(caller, tool, arguments, run)
             _tell_operator(tool.name, answer.receipt.denials)
             return to_result(answer)

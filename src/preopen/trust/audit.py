@@ -1,9 +1,11 @@
 """The audit log of one process: appends records, goes on to a new file when one is large.
 
-Not for threads: one event loop appends. Several processes never share a file.
+Not for threads: one event loop appends, and a thread only waits for the disk. Several processes
+never share a file.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Final
 
 from preopen.errors import PlatformError
 from preopen.own import STATE, usable
+from preopen.trust.audit_disk import Disk, Fsync
 from preopen.trust.audit_file import ENDING, AuditFile, new_stem, utc_now
 from preopen.trust.audit_record import AuditRecord, fields_of, kind_of
 from preopen.trust.audit_register import FOLDER, add_file, prepare
@@ -27,19 +30,23 @@ class AuditLog:
     """Appends to `audit/` in preopen's state folder, which is made at the first record.
 
     A record is in the hands of the kernel when `append` returns: it outlives this process however
-    it ends, but not a loss of power. A file is on the disk when it is full, and at `close`.
+    it ends, but not a loss of power. A file is put on the disk when it is full, while the next one
+    is written, and at `close`. `fsync` waits until a descriptor's file is on the disk.
     """
 
     state_dir: Path
     keeps_values: bool
     max_bytes: int = MAX_BYTES
+    fsync: Fsync = os.fsync
     _folder: Path = field(init=False)
     _stem: str = field(default_factory=new_stem)
     _files: int = 0
     _file: AuditFile | None = None
     _gone: AuditFile | None = None
+    _disk: Disk = field(init=False)
 
     def __post_init__(self) -> None:
+        self._disk = Disk(fsync=self.fsync)
         self._folder = self.state_dir / FOLDER
 
     def open(self) -> None:
@@ -57,11 +64,15 @@ class AuditLog:
 
         Raises:
             AuditError: it is not written. The next one may be: what was in the way is tried again.
+                Also where the file before could not be put on the disk: once, at the first record
+                after that is known.
 
         """
         with self._telling():
+            self._disk.check()
             file = self._opened()
             if file.size >= self.max_bytes:
+                self._disk.join()  # on a disk so slow that another file is full already, calls wait
                 file = self._rotated(file)
             fields = fields_of(record, file.key, keeps_values=self.keeps_values)
             file.write(kind_of(record), fields)
@@ -70,15 +81,19 @@ class AuditLog:
         """Write the last record, that this is the end, and wait until all is on the disk.
 
         Raises:
-            AuditError: the end could not be written. The log is closed all the same.
+            AuditError: the end could not be written, or a file not be put on the disk. The log is
+                closed all the same.
 
         """
         file, self._file = self._file, None
-        if file is None:
-            return
-        with self._telling(), contextlib.closing(file):
-            file.write("end", {})
-            file.sync()
+        with self._telling():
+            try:
+                if file is not None:
+                    with contextlib.closing(file):
+                        file.write("end", {})
+                        file.sync(self.fsync)
+            finally:
+                self._disk.join()
 
     def _opened(self) -> AuditFile:
         if self._file is not None and self._file.is_gone:
@@ -110,9 +125,10 @@ class AuditLog:
         """Return a new file, to which the old one's last record points."""
         following = self._begin(file)
         self._file = following
-        with contextlib.closing(file):
+        try:
             file.write("rotated", {"next": following.path.name})
-            file.sync()
+        finally:
+            self._disk.finish(file)
         return following
 
     @contextlib.contextmanager

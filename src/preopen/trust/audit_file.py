@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,10 +101,10 @@ class AuditFile:
             raise
         self.count, self.last, self.size = head.count, mac, self.size + len(line)
 
-    def sync(self) -> None:
+    def sync(self, fsync: Callable[[int], None]) -> None:
         """Wait until file and head are on the disk."""
-        os.fsync(self.descriptor)
-        os.fsync(self.head)
+        fsync(self.descriptor)
+        fsync(self.head)
 
     def discard(self) -> None:
         """Remove it, with its head: what could not be begun whole is not there."""

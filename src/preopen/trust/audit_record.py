@@ -12,7 +12,7 @@ from preopen.outcome import JsonValue
 from preopen.trust.audit_line import digest_arguments
 
 MAX_NAMES: Final = 64  # of arguments; their names are a client's to choose
-MAX_NAME: Final = 128  # characters of one
+MAX_NAME: Final = 128  # characters of one, and of a tool's: whoever calls may name any
 MAX_VALUE: Final = 4096  # characters of one value that is kept
 MAX_SAID: Final = 256  # characters of what a client says of itself
 
@@ -21,7 +21,8 @@ MAX_SAID: Final = 256  # characters of what a client says of itself
 class Asked:
     """One call as it was asked for. `call` is the same in every record of it.
 
-    Client name and version are as the client said them. Of `arguments` a record holds the sizes
+    Client name and version are as the client said them, and so is `tool` where none of that name is
+    offered: then `level` and `sha256` are "". Of `arguments` a record holds the sizes
     and a keyed digest, and the values only where the log was told to keep them.
     """
 
@@ -124,7 +125,7 @@ def describe_asked(asked: Asked, sizes: Mapping[str, int]) -> dict[str, JsonValu
         "call": asked.call,
         "client": asked.client[:MAX_SAID],
         "client_version": asked.client_version[:MAX_SAID],
-        "tool": asked.tool,
+        "tool": asked.tool[:MAX_NAME],
         "level": asked.level,
         "sha256": asked.sha256,
         "arguments": {name[:MAX_NAME]: sizes[name] for name in names[:MAX_NAMES]},

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from preopen.egress.rule import ANY_METHOD, EgressRule, Target
 from preopen.egress.rules import format_rule, matching, narrow_rule, parse_rule
-from preopen.egress.teaching import way_to, way_to_private
+from preopen.egress.teaching import way_past, way_to, way_to_private
 from preopen.egress.url import read_url
 from preopen.policy.egress import EGRESS
 from preopen.policy.network import NetworkPolicy
@@ -185,11 +185,13 @@ class NetworkLessons:
 
     def _way(self, wanted: Wanted) -> tuple[str, bool]:
         """Return what the operator would have to write, "" for nothing, and whether that helps."""
-        if wanted.allow and wanted.allow == way_to_private(wanted.target):
+        closed = self.network.closed
+        private = (way_to_private(wanted.target), way_past(closed, wanted.target, private=True))
+        if wanted.allow and wanted.allow in private:
             return wanted.allow, True
         if matching(self.network.rules, wanted.target):
             return "", True
-        way = way_to(wanted.target, self.network.rules)
+        way = way_past(closed, wanted.target) or way_to(wanted.target, self.network.rules)
         return way, bool(way)
 
     def _sends(self, index: int, method: str) -> bool:

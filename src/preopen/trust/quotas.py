@@ -19,6 +19,7 @@ from preopen.policy.quotas import KEYS, Quota, QuotaPolicy, format_amount
 from preopen.trust.usage import DAY, Book, Used, open_book
 
 HOUR: Final = 60  # minutes
+_OPERATORS: Final = "preopen.toml"
 _SECONDS: Final = 60  # of a minute
 
 log = logging.getLogger(__name__)
@@ -186,14 +187,16 @@ def refuse(
     spent = None if name is None else judge(policy.quotas[name], used, minute)
     if name is None or spent is None:
         return None
-    denial = _denial(tool, name, spent, behind=minute - clock)
+    place = policy.lowered.get((name, spent.key), "")
+    denial = _denial(tool, name, spent, place, behind=minute - clock)
     if minute == clock:
         return denial
     anew = f"{denial.allow}, or remove {policy.file}: counting then begins at zero"
     return replace(denial, allow=anew)
 
 
-def _denial(tool: str, name: str, spent: Spent, *, behind: int) -> Denial:
+def _denial(tool: str, name: str, spent: Spent, place: str, *, behind: int) -> Denial:
+    """Return the denial of one more call; `place` is the workspace's file that holds it so low."""
     used = format_amount(spent.key, spent.used)
     what = f"sent {used}" if spent.key.startswith("bytes") else f"been called {used} times"
     span = "hour" if spent.key.endswith("_hour") else "day"
@@ -207,7 +210,8 @@ def _denial(tool: str, name: str, spent: Spent, *, behind: int) -> Denial:
     more = format_amount(spent.key, 2 * max(spent.used, spent.limit))
     value = f'"{more}"' if spent.key.startswith("bytes") else more
     table = name if name == tool else f'"{name}"'
-    allow = f"write {spent.key} = {value} under [quota.{table}] in preopen.toml"
+    where = f"{place}, the workspace's own file, and start preopen anew" if place else _OPERATORS
+    allow = f"write {spent.key} = {value} under [quota.{table}] in {where}"
     return Denial(target=tool, reason=reason, allow=allow)
 
 
