@@ -117,6 +117,16 @@ def test_what_is_forgotten_is_asked_about_again(tmp_path: Path) -> None:
         "decisions = 1\n[[always]]\ntool = 't'\n",
         "decisions = 1\n[[always",
         "\ufffd\x00",
+        "decisions = true\n",
+        "decisions = 1.0\n",
+        "decisions = 1\nother = 1\n",
+        "x = " + "[" * 100_000,
+        ".".join("a" * 100_000) + " = 1\n",
+        f"decisions = 1\na = {{ {'b' * 9000} = 1, {'b' * 9000} = 2 }}\n",
+        "decisions = 1\n[[always]]\ntool = 't'\ndate = ''\nsubjects = 'ab'\nwhy = []\ngranted = []\n",
+        "decisions = 1\n[[always]]\ntool = 3\ndate = ''\nsubjects = []\nwhy = []\ngranted = []\n",
+        "decisions = 1\n[[always]]\ntool = 't'\ndate = ''\nsubjects = []\nwhy = []\ngranted = []\n"
+        "until = '2026'\n",
     ],
 )
 def test_damaged_file_counts_for_nothing_and_is_not_written_over(tmp_path: Path, text: str) -> None:
@@ -125,8 +135,9 @@ def test_damaged_file_counts_for_nothing_and_is_not_written_over(tmp_path: Path,
     mine.file.write_text(text)
     mine.file.chmod(0o600)
 
-    with pytest.raises(PolicyError, match=r"is damaged.*rm .*decisions\.toml"):
+    with pytest.raises(PolicyError, match=r"is damaged.*rm .*decisions\.toml") as refused:
         mine.find(question().subjects)
+    assert len(str(refused.value)) < 2000
     with pytest.raises(PolicyError):
         mine.keep(question(), Say.ALWAYS)
     assert mine.file.read_text() == text
