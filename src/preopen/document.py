@@ -25,9 +25,9 @@ _SHOWN: Final = 60  # characters of a found value that a message repeats
 _LISTED: Final = 12  # names that a message lists; a file can hold thousands
 _SAID: Final = 200  # characters of tomllib's own message, which may repeat a key of any length
 
-# tomllib takes time in the square of a dotted key's parts (4000: 0.1 s; 100 000: a minute). Texts and
-# comments are taken whole, to their ends or that of the line or file, so that what stands in them is
-# no key, and each character is looked at a bounded number of times.
+# tomllib takes time in the square of a dotted key's parts (4000: 0.1 s; 100 000: a minute). Texts
+# and comments are taken whole, to their ends or that of the line or file: what stands in them is no
+# key, and each character is looked at a bounded number of times.
 _TOKEN: Final = re.compile(
     r"""
     (?P<long>(?:(?:[\w-]++|"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64})

@@ -167,6 +167,14 @@ def test_damaged_lock_approves_nothing_and_says_the_way_out(file: Path, damage: 
     (fault,) = refused.value.faults
     assert fault.place == str(file)
     assert "approve" in fault.write
+    assert len(str(fault)) < 2000
+
+
+def test_lock_reads_back_a_text_that_looks_like_a_long_key() -> None:
+    """Ours: one tool's description must not make every approval unreadable."""
+    lock = locked(made({"tool": {"name": "t", "description": "'" + "a." * 100}}))
+
+    assert parse_lock(format_lock(lock), Path("/x")) == lock
 
 
 def test_damaged_lock_is_not_written_over(file: Path) -> None:

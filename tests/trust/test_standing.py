@@ -23,6 +23,8 @@ for number in range(20):
     mine.keep(question(f"{sys.argv[2]}-{number}"), Say.ALWAYS)
 """
 
+ANSWER = "decisions = 1\n[[always]]\ndate = ''\nwhy = []\ngranted = []\n"
+
 
 def standing(folder: Path) -> Standing:
     """Return the answers of one user."""
@@ -123,10 +125,9 @@ def test_what_is_forgotten_is_asked_about_again(tmp_path: Path) -> None:
         "x = " + "[" * 100_000,
         ".".join("a" * 100_000) + " = 1\n",
         f"decisions = 1\na = {{ {'b' * 9000} = 1, {'b' * 9000} = 2 }}\n",
-        "decisions = 1\n[[always]]\ntool = 't'\ndate = ''\nsubjects = 'ab'\nwhy = []\ngranted = []\n",
-        "decisions = 1\n[[always]]\ntool = 3\ndate = ''\nsubjects = []\nwhy = []\ngranted = []\n",
-        "decisions = 1\n[[always]]\ntool = 't'\ndate = ''\nsubjects = []\nwhy = []\ngranted = []\n"
-        "until = '2026'\n",
+        f"{ANSWER}subjects = 'ab'\ntool = 't'\n",
+        f"{ANSWER}subjects = []\ntool = 3\n",
+        f"{ANSWER}subjects = []\ntool = 't'\nuntil = '2026'\n",
     ],
 )
 def test_damaged_file_counts_for_nothing_and_is_not_written_over(tmp_path: Path, text: str) -> None:
