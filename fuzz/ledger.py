@@ -1,5 +1,6 @@
 """A log that was really written, and the hands that tamper with it."""
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,9 @@ _OPEN: Final[list[AuditLog]] = []  # as of a process that is killed: no end, and
 
 
 def write_log() -> dict[str, bytes]:
-    """Write a log of four files, and return all of its files by their paths in the state folder.
+    """Write a log of three files, and return all of its files by their paths in the state folder.
 
-    Three are of a process that ended, one is of a process that did not come to its end.
+    Two are of a process that ended, one is of a process that did not come to its end.
     """
     with tempfile.TemporaryDirectory(prefix="fuzz-written-") as folder:
         state = Path(folder, "state")
@@ -73,7 +74,7 @@ def _lines(
     verb: object, files: Mapping[str, bytes], name: str, numbers: tuple[Any, Any], text: bytes
 ) -> list[bytes]:
     """Return the lines of a file after one was dropped, swapped, said again, moved or put in."""
-    lines = files[name].splitlines(keepends=True)
+    lines = _split(files[name])
     one, other = (_number(each) % (len(lines) or 1) for each in numbers)
     match verb:
         case "drop":
@@ -83,13 +84,17 @@ def _lines(
         case "repeat" if lines:
             lines.insert(other, lines[one])
         case "bring":
-            foreign = files[_chosen(files, numbers[1])].splitlines(keepends=True)
+            foreign = _split(files[_chosen(files, numbers[1])])
             lines[one:one] = foreign[-1:]
         case "insert":
             lines.insert(one, text + b"\n")
         case "end":
             lines.append(text)
     return lines
+
+
+def _split(content: bytes) -> list[bytes]:
+    return [line for line in re.split(rb"(?<=\n)", content) if line]
 
 
 def _chosen(files: Mapping[str, bytes], place: object) -> str:

@@ -21,7 +21,9 @@ _OTHER: Final = "a-tool-that-nobody-names"
 def wider_fields(before: Policy, after: Policy) -> list[str]:
     """Return the fields in which `after` opens more than `before`."""
     held = {name: (getattr(before, name), getattr(after, name)) for name in POLICY}
-    inner = {name: (getattr(before.network, name), getattr(after.network, name)) for name in NETWORK}
+    inner = {
+        name: (getattr(before.network, name), getattr(after.network, name)) for name in NETWORK
+    }
     return [
         *(name for name, pair in held.items() if not POLICY[name](*pair)),
         *(f"network.{name}" for name, pair in inner.items() if not NETWORK[name](*pair)),
@@ -45,7 +47,7 @@ def _at_least(before: Any, after: Any) -> bool:  # noqa: ANN401 - whatever has a
 
 
 def _stricter(before: tuple[Decisions, ...], after: tuple[Decisions, ...]) -> bool:
-    """Hold each call of each tool that anybody names, and of one more, to be decided as strictly."""
+    """Hold each call of each tool that is named, and of one more, to be decided as strictly."""
     names = {_OTHER, *(name for layer in (*before, *after) for name in layer.tools)}
     return all(
         _strictest(after, name, level, folders) >= _strictest(before, name, level, folders)

@@ -1,4 +1,4 @@
-"""`trust/audit_*.py`: a log that is not what was written is never whole, whatever was done to it."""
+"""`trust/audit_*.py`: a log that is not what was written is never whole, whatever was done."""
 
 import json
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.ledger import tamper, write_log
-from fuzz.properties import expect_plain
+from fuzz.properties import expect_plain, expect_ways_out
 from fuzz.tables import split
 from fuzz.target import Target
 from preopen.document import walk
@@ -86,7 +86,7 @@ def _expect_verdict(files: dict[str, bytes]) -> None:
         report = verify(_STATE)
     except PlatformError as error:
         assert files[KEY] != _KEY
-        assert all(fault.found and fault.write for fault in error.faults)
+        expect_ways_out(error)
         return
     assert report == verify(_STATE)
     _expect_faults(report)
@@ -122,9 +122,8 @@ def _expect_shown(files: dict[str, bytes]) -> None:
     shown = list(Follower(_STATE / FOLDER).new())
     assert len({(each.file, each.line) for each in shown}) == len(shown)
     for each in shown:
-        lines = files[f"{FOLDER}/{each.file}"].splitlines(keepends=True)
-        assert len(lines) >= 1
-        assert json.loads(json.dumps(each.fields)) is not None
+        lines = files[f"{FOLDER}/{each.file}"].split(b"\n")
+        assert json.loads(lines[each.line - 1])["kind"] == each.fields["kind"]
 
 
 def _expect_record(fields: dict[str, JsonValue]) -> None:
@@ -189,11 +188,11 @@ def _seeds() -> Iterator[bytes]:
 
 
 _EDITS: Final = (
-    *(["cut", place, 400] for place in range(1, 9)),
-    *([verb, place, 0, 1, "x"] for verb in ("drop", "swap", "repeat", "end") for place in (2, 8)),
-    *(["bring", place, 1, 4] for place in (2, 4, 8)),
+    *(["cut", place, 400] for place in range(1, 8)),
+    *([verb, place, 0, 1, "x"] for verb in ("drop", "swap", "repeat", "end") for place in (2, 6)),
+    *(["bring", place, 1, 4] for place in (2, 4, 6)),
     *(["insert", 2, 1, 0, text] for text in ("", "{}", '{"n":2,"mac":"' + "0" * 64 + '"}')),
-    *(["put", 2, 4], ["put", 1, 3], ["put", 9, 1], ["say", 9, 0, 0, "{}"], ["say", 0, 0, 0, "k"]),
+    *(["put", 2, 4], ["put", 1, 3], ["put", 7, 1], ["say", 7, 0, 0, "{}"], ["say", 0, 0, 0, "k"]),
     *(["say", 2, 0, 0, "x\n" * 40], ["say", 1, 0, 0, '{"count":true}'], ["swap", 2, 0, 0]),
 )
 _LINES: Final = (
@@ -212,7 +211,7 @@ TARGET: Final = Target(
     tokens=(
         *(f'["{verb}",2,1,0,"x"]\n'.encode() for verb in ("flip", "cut", "drop", "swap", "end")),
         *(f'["{verb}",4,1,0,"x"]\n'.encode() for verb in ("repeat", "bring", "insert", "put")),
-        *(b'["remove",3]\n', b'["say",9,0,0,"{}"]\n', b'"flip"', b'"insert"', b'"say"', b'"end"'),
+        *(b'["remove",3]\n', b'["say",7,0,0,"{}"]\n', b'"flip"', b'"insert"', b'"say"', b'"end"'),
         *(b'"kind":"start"', b'"kind":"rotated"', b'"next":', b'"previous":', b'"n":1', b'"key":'),
         *(b'{"time":"","kind":""}', b',"mac":"' + b"0" * 64 + b'"}', b"\\n", b"\n", b"\xff", b"\0"),
     ),

@@ -1,10 +1,11 @@
-"""`policy/workspace_file.py`: whatever a workspace's own file says, no field of the Policy widens."""
+"""`policy/workspace_file.py`: a workspace's own file widens no field of the Policy."""
 
 import json
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +62,7 @@ def check(data: bytes) -> None:
 
 
 def _narrowed(texts: list[bytes]) -> None:
-    """Let these texts stand in the file one after another; each leaves less, or stops the server."""
+    """Let these texts stand in the file in turn; each leaves less, or stops the server."""
     held: Held = {}
     left = _BEFORE
     for text in texts:
@@ -152,7 +153,7 @@ def _seeds() -> Iterator[bytes]:
     for document in _DOCUMENTS:
         yield json.dumps(document).encode()
         yield _text(document)
-    for one, other in zip(_DOCUMENTS, _DOCUMENTS[1:], strict=False):
+    for one, other in pairwise(_DOCUMENTS):
         yield b"\n".join(json.dumps(each).encode() for each in (other, one))
     yield from (text.encode() for text in _WRONG)
 
