@@ -1,6 +1,7 @@
 """Answers that last: kept whole by several servers at once, and worth nothing when damaged."""
 
 import datetime as dt
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -151,6 +152,16 @@ def test_file_that_others_may_write_is_nobodys_word(tmp_path: Path) -> None:
     mine.file.chmod(0o666)
 
     with pytest.raises(PreopenError, match="chmod 600"):
+        mine.find(question().subjects)
+
+
+def test_file_that_is_far_too_large_is_refused_and_not_read(tmp_path: Path) -> None:
+    """Fail closed: a hole of a terabyte takes its writer nothing, and a reader all memory."""
+    mine = standing(tmp_path)
+    mine.keep(question(), Say.ALWAYS)
+    os.truncate(mine.file, 1 << 40)
+
+    with pytest.raises(PreopenError, match="larger than 64 MiB"):
         mine.find(question().subjects)
 
 
