@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Of `make soak`, and for each of the six targets of `make fuzz`.
+# Of `make soak`, and for each of the ten targets of `make fuzz`.
 MINUTES ?= 10
 MIX ?= 50
 READY := $(VENV)/.ready

@@ -26,6 +26,15 @@ def expect_faults(error: PreopenError, place: str) -> None:
         expect_plain(str(fault))
 
 
+def expect_ways_out(error: PreopenError) -> None:
+    """Hold each fault to say what to do about it."""
+    assert error.faults
+    for fault in error.faults:
+        assert fault.found
+        assert fault.write
+        expect_plain(str(fault))
+
+
 def expect_json_line(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value of a line that a strict reader takes, or fail: there must be one line."""
     assert line.endswith(b"\n")

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-NAMES: Final = ("binary", "frames", "transport", "manifest", "result", "egress")
+NAMES: Final = (
+    *("binary", "frames", "transport", "manifest", "result", "egress"),
+    *("lock", "answers", "audit", "workspace"),
+)
 
 # Whose branches guide the search, and decide what is kept; json and pydantic-core are C and Rust.
 WATCHED: Final = ["preopen", "tomllib"]

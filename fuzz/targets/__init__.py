@@ -1,1 +1,1 @@
-"""The six readers, a file each: its properties, its seeds, its tokens."""
+"""The ten readers, a file each: its properties, its seeds, its tokens."""

@@ -23,10 +23,22 @@ MAX_FAULTS: Final = 8  # more than a person corrects before the next try
 MAX_BITS: Final = 8192  # of an integer; Python writes out at most 4300 digits
 _SHOWN: Final = 60  # characters of a found value that a message repeats
 _LISTED: Final = 12  # names that a message lists; a file can hold thousands
+_SAID: Final = 200  # characters of tomllib's own message, which may repeat a key of any length
 
-# tomllib takes time in the square of a dotted key's parts (4000: 0.1 s; 100 000: a minute).
-_LONG_KEY: Final = re.compile(
-    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}"""
+# tomllib takes time in the square of a dotted key's parts (4000: 0.1 s; 100 000: a minute). Texts
+# and comments are taken whole, to their ends or that of the line or file: what stands in them is no
+# key, and each character is looked at a bounded number of times.
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<long>(?:(?:[\w-]++|"(?:[^"\\\n]|\\[^\n])*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64})
+    | \"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}+)?
+    | '''(?:[^']|'(?!''))*+(?:'{3,5}+)?
+    | "(?:[^"\\\n]|\\[^\n])*+"?
+    | '[^'\n]*+'?
+    | \#[^\n]*+
+    | [\w-]++
+    """,
+    re.VERBOSE | re.DOTALL,
 )
 # Shown as nothing, though no category says so: fillers, joiners, and variation selectors (but
 # U+FE0F, which emoji need).
@@ -82,7 +94,7 @@ def parse_document(text: str | bytes, place: str, error: type[PreopenError]) -> 
     except UnicodeError:
         fault = Fault(place=place, found="not UTF-8", write="save the file as UTF-8")
     except tomllib.TOMLDecodeError as problem:
-        fault = Fault(place=place, found=f"not TOML: {printable(str(problem))}", write="correct it")
+        fault = Fault(place=place, found=f"not TOML: {_said(problem)}", write="correct it")
     except RecursionError:
         fault = Fault(
             place=place, found="nested too deeply", write=f"nest at most {MAX_DEPTH} deep"
@@ -103,13 +115,32 @@ def _decode(text: str | bytes) -> str:
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > MAX_BYTES:
         raise ValueError(f"larger than {MAX_BYTES >> 10} KiB")
-    decoded = raw.decode()
-    if _LONG_KEY.search(decoded):
-        raise ValueError("a dotted key has more than 64 parts")
-    return decoded
+    return raw.decode()
+
+
+def load_toml(text: str) -> dict[str, Any]:
+    """Return a TOML document of any size, as a file of preopen's own has it; no value is looked at.
+
+    Raises:
+        ValueError: it cannot be read; the reason is short and prints.
+
+    """
+    try:
+        return _read(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ValueError(_said(problem)) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _said(problem: tomllib.TOMLDecodeError) -> str:
+    said = printable(str(problem))
+    return said if len(said) <= _SAID else said[:_SAID] + "…"
 
 
 def _read(text: str) -> dict[str, Any]:
+    if any(token.lastgroup == "long" for token in _TOKEN.finditer(text)):
+        raise ValueError("a dotted key has more than 64 parts")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -19,6 +19,7 @@ from preopen.errors import Fault, PlatformError
 CONFIG: Final = "XDG_CONFIG_HOME"
 CACHE: Final = "XDG_CACHE_HOME"
 STATE: Final = "XDG_STATE_HOME"
+MOST_BYTES: Final = 64 << 20  # of a text file; a lock with hundreds of tools has a tenth of it
 _KEY_BYTES = 32
 _ALL = 0o077
 _WRITING = 0o022
@@ -167,7 +168,7 @@ def read_own(file: Path) -> str | None:
 
     Raises:
         OSError: it cannot be read.
-        PlatformError: others may write it.
+        PlatformError: others may write it, or it is larger than 64 MiB.
 
     """
     try:
@@ -180,7 +181,11 @@ def read_own(file: Path) -> str | None:
             found = f"it belongs to user {about.st_uid} with mode {stat.S_IMODE(about.st_mode):04o}"
             write = f"chown {os.geteuid()} {file} and chmod 600 {file}, if it says what you mean"
             raise PlatformError(Fault(place=str(file), found=found, write=write))
-        return opened.read().decode(errors="replace")
+        if about.st_size > MOST_BYTES:
+            found = f"it is larger than {MOST_BYTES >> 20} MiB, which preopen never writes"
+            write = "put back the one that was there, or move it away"
+            raise PlatformError(Fault(place=str(file), found=found, write=write))
+        return opened.read(MOST_BYTES).decode(errors="replace")
 
 
 @contextmanager

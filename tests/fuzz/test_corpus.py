@@ -1,11 +1,14 @@
 import json
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
+import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wasmtime import wat2wasm
@@ -16,17 +19,35 @@ from fuzz.target import NAMES, load
 from preopen.egress.addresses import Address
 from preopen.egress.rule import EgressRule
 from preopen.egress.rule import Target as Request
+from preopen.level import PermissionLevel
 from preopen.outcome import InvalidResult
+from preopen.policy.policy import Policy
+from preopen.policy.workspace_file import Beside, Held, narrow_beside
 from preopen.serving.transports.framing import Line, LineSplitter
 from preopen.tool.binary import BinaryFacts, read_facts
 from preopen.tool.manifest import Manifest
 from preopen.tool.parsing import parse_manifest
 from preopen.tool.result import Check, Reply, TextBlock
+from preopen.trust.audit_verify import Report
+from preopen.trust.consent import Channel
+from preopen.trust.lock import Lock, Pin, format_lock, parse_lock
+from preopen.trust.standing import Always, Standing
 from preopen.wire.frames import Reaped
+from trust.definitions import made
 
 WITH_IMPORT = bytes(wat2wasm('(module (import "a" "b" (func)))'))
 REAPED = b'{"frame":"Reaped","cell":3,"status":9,"cpu_ms":1.5,"max_rss_bytes":0}'
 REQUEST = b"https://a.example/x\nhttps://*.b.example\nhttps://xa.example/x\nGET\n\na.example\n/x"
+LOCK = format_lock(Lock(pins={"t": Pin(definition=made({"tool": {"name": "t"}}), approved="")}))
+LESS_LEVEL = LOCK.replace('"dangerous"', '"none"').encode()
+ANSWER = b"""decisions = 1
+[[always]]
+tool = "t"
+date = ""
+subjects = ["a"]
+why = []
+granted = []
+"""
 ROOT = Path(__file__).parents[2]
 MANIFEST = (ROOT / "tool_manifests" / "read.toml").read_bytes()
 FILES = [pytest.param(n, f, id=f"{n}-{f.name}") for n in NAMES for f in corpus.files(n)]
@@ -149,6 +170,48 @@ def forbid_by_python_alone(address: Address, *, private: bool) -> str:
     return "" if private or address.is_global else "not global"
 
 
+def parse_without_fingerprint(text: str, file: Path) -> Lock:
+    document = tomllib.loads(text)
+    for table in document["tools"].values():
+        level = PermissionLevel(table["level"])
+        table["fingerprint"] = made(json.loads(table["manifest"]), level=level).fingerprint
+    return parse_lock(tomli_w.dumps(document), file)
+
+
+def wait_for_nobody(*_: object) -> None:
+    return
+
+
+def read_no_answer(_file: Path) -> tuple[Always, ...]:
+    return ()
+
+
+class SaysYes(Standing):
+    """Answers that are always yes."""
+
+    def find(self, subjects: Iterable[str]) -> Channel | None:
+        """Return a yes, whatever the file says."""
+        del subjects
+        return Channel.ALWAYS
+
+
+def find_whole(_state_dir: Path) -> Report:
+    return Report()
+
+
+def hold_anything(*_: object) -> bool:
+    return True
+
+
+def narrow_and_open(policy: Policy, beside: Beside, held: Held) -> Policy:
+    return replace(narrow_beside(policy, beside, held), cells=policy.cells + 1)
+
+
+def narrow_and_forget(policy: Policy, beside: Beside, held: Held) -> Policy:
+    del held
+    return narrow_beside(policy, beside, {})
+
+
 @pytest.mark.parametrize(
     ("name", "reader", "broken", "data"),
     [
@@ -161,6 +224,20 @@ def forbid_by_python_alone(address: Address, *, private: bool) -> str:
         ("egress", "parse_host", str.upper, REQUEST),
         ("egress", "matches", match_by_end_of_host, REQUEST),
         ("egress", "intersect", ask_alone, REQUEST),
+        ("lock", "parse_lock", parse_without_fingerprint, LESS_LEVEL),
+        ("lock", "waiting", wait_for_nobody, LOCK.encode()),
+        ("answers", "read_always", read_no_answer, ANSWER),
+        ("answers", "Standing", SaysYes, b"decisions = 2"),
+        ("audit", "verify", find_whole, b'["drop",2,1]'),
+        ("audit", "verify", find_whole, b'["put",1,3]'),
+        ("audit", "holds", hold_anything, b"{}"),
+        ("workspace", "narrow_beside", narrow_and_open, b"preopen = 1"),
+        (
+            "workspace",
+            "narrow_beside",
+            narrow_and_forget,
+            b'{"limits":{"cells":1}}\n{"limits":{"cells":5}}',
+        ),
         ("egress", "forbidden", forbid_by_python_alone, b"\n\nhttp://[64:ff9b::7f00:1]"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from policy.narrowed import MINE, TABLE
+from preopen.document import MAX_FAULTS
 from preopen.errors import PolicyError
 from preopen.level import PermissionLevel
 from preopen.policy.decisions import Decision, rule_tool
@@ -309,6 +310,18 @@ def test_a_damaged_file_serves_nothing(desk: Desk, text: str, expected: str) -> 
     (fault,) = desk.faults()
 
     assert fault.startswith(f"{desk.theirs}: {expected}")
+
+
+def test_what_is_said_of_a_damaged_file_has_an_end(desk: Desk) -> None:
+    """Ours: a stranger's file fills no terminal, with many faults or with long words."""
+    names = ", ".join(f'"a {number}"' for number in range(1000))
+    quota = f"[quota.{'b' * 9000}]\nbytes_out_per_day = 0\n"
+    desk.theirs.write_text(f"preopen = 1\n[tools]\nwithout = [{names}]\n{quota}")
+    faults = desk.faults()
+
+    assert len(faults) == MAX_FAULTS
+    desk.theirs.write_text(f"preopen = 1\n{quota}")
+    assert all(len(fault) < 2000 for fault in desk.faults())
 
 
 @pytest.mark.parametrize("kind", ["link", "loop", "folder", "pipe"])

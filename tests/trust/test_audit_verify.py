@@ -336,6 +336,17 @@ def test_noise_is_a_bounded_number_of_faults(ledger: Ledger) -> None:
     assert "more faults" in faults[-1].found
 
 
+def test_a_file_that_is_far_too_large_is_a_fault_and_not_read(ledger: Ledger) -> None:
+    """Ours: a hole of a terabyte takes its writer nothing, and a reader a day."""
+    ledger.write()
+    os.truncate(ledger.file, 1 << 40)
+
+    assert any("larger than 64 MiB" in str(fault) for fault in ledger.verify().faults)
+    os.truncate(ledger.register, 1 << 40)
+    with pytest.raises(PlatformError, match="larger than 64 MiB"):
+        ledger.verify()
+
+
 def test_any_change_of_any_byte_is_found(ledger: Ledger) -> None:
     """Issue: finds edits, short of one who holds the key; a sample of all bytes and bits."""
     ledger.write(8)

@@ -154,6 +154,10 @@ DAMAGES: Final[dict[str, tuple[Callable[[str], str], str]]] = {
     "cut": (lambda text: text[: len(text) // 2], "damaged"),
     "empty": (lambda _: "", "format"),
     "too deep": (deep, "damaged"),
+    "a long key": (lambda text: text + ".".join("a" * 100_000) + " = 1", "64 parts"),
+    "a long word": (lambda text: f"{text}a = {{ {'b' * 9000} = 1, {'b' * 9000} = 2 }}", "damaged"),
+    "a long name": (lambda text: f"{text}[tools.{'b' * 9000}]\n", r"tools\[.bbb"),
+    "no integer": (lambda text: text.replace("lock = 1", "lock = 1.0"), "format"),
     "another format": (lambda text: text.replace("lock = 1", "lock = 2"), "format"),
     "no number": (lambda text: text.replace("lock = 1", "lock = true"), "format"),
     "tools is no table": (lambda _: "lock = 1\ntools = 3\n", r"\[tools\]"),
@@ -187,6 +191,14 @@ def test_damaged_lock_approves_nothing_and_says_the_way_out(file: Path, damage: 
     (fault,) = refused.value.faults
     assert fault.place == str(file)
     assert "approve" in fault.write
+    assert len(str(fault)) < 2000
+
+
+def test_lock_reads_back_a_text_that_looks_like_a_long_key() -> None:
+    """Ours: one tool's description must not make every approval unreadable."""
+    lock = locked(made({"tool": {"name": "t", "description": "'" + "a." * 100}}))
+
+    assert parse_lock(format_lock(lock), Path("/x")) == lock
 
 
 def test_damaged_lock_is_not_written_over(file: Path) -> None:

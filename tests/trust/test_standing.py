@@ -1,6 +1,7 @@
 """Answers that last: kept whole by several servers at once, and worth nothing when damaged."""
 
 import datetime as dt
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,6 +23,8 @@ mine = standing(Path(sys.argv[1]))
 for number in range(20):
     mine.keep(question(f"{sys.argv[2]}-{number}"), Say.ALWAYS)
 """
+
+ANSWER = "decisions = 1\n[[always]]\ndate = ''\nwhy = []\ngranted = []\n"
 
 
 def standing(folder: Path) -> Standing:
@@ -117,6 +120,15 @@ def test_what_is_forgotten_is_asked_about_again(tmp_path: Path) -> None:
         "decisions = 1\n[[always]]\ntool = 't'\n",
         "decisions = 1\n[[always",
         "\ufffd\x00",
+        "decisions = true\n",
+        "decisions = 1.0\n",
+        "decisions = 1\nother = 1\n",
+        "x = " + "[" * 100_000,
+        ".".join("a" * 100_000) + " = 1\n",
+        f"decisions = 1\na = {{ {'b' * 9000} = 1, {'b' * 9000} = 2 }}\n",
+        f"{ANSWER}subjects = 'ab'\ntool = 't'\n",
+        f"{ANSWER}subjects = []\ntool = 3\n",
+        f"{ANSWER}subjects = []\ntool = 't'\nuntil = '2026'\n",
     ],
 )
 def test_damaged_file_counts_for_nothing_and_is_not_written_over(tmp_path: Path, text: str) -> None:
@@ -125,8 +137,9 @@ def test_damaged_file_counts_for_nothing_and_is_not_written_over(tmp_path: Path,
     mine.file.write_text(text)
     mine.file.chmod(0o600)
 
-    with pytest.raises(PolicyError, match=r"is damaged.*rm .*decisions\.toml"):
+    with pytest.raises(PolicyError, match=r"is damaged.*rm .*decisions\.toml") as refused:
         mine.find(question().subjects)
+    assert len(str(refused.value)) < 2000
     with pytest.raises(PolicyError):
         mine.keep(question(), Say.ALWAYS)
     assert mine.file.read_text() == text
@@ -139,6 +152,16 @@ def test_file_that_others_may_write_is_nobodys_word(tmp_path: Path) -> None:
     mine.file.chmod(0o666)
 
     with pytest.raises(PreopenError, match="chmod 600"):
+        mine.find(question().subjects)
+
+
+def test_file_that_is_far_too_large_is_refused_and_not_read(tmp_path: Path) -> None:
+    """Fail closed: a hole of a terabyte takes its writer nothing, and a reader all memory."""
+    mine = standing(tmp_path)
+    mine.keep(question(), Say.ALWAYS)
+    os.truncate(mine.file, 1 << 40)
+
+    with pytest.raises(PreopenError, match="larger than 64 MiB"):
         mine.find(question().subjects)
 
 

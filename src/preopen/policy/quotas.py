@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from preopen.document import shown
+from preopen.document import key_of, shown
 from preopen.errors import Fault, found_and_write
 from preopen.units import format_size, parse_size
 
@@ -77,7 +77,7 @@ def read_quotas(
                 values[key] = _size(written) if key.startswith("bytes") else written
             except ValueError as problem:
                 found, write = found_and_write(problem)
-                where = f"quota.{name}.{key}"
+                where = key_of(("quota", name, key))
                 faults.append(Fault(place=file, key=where, found=found, write=write))
         quotas[name] = Quota(**values)
     return QuotaPolicy(file=f"{state_dir}/{FILE_NAME}", quotas=quotas), tuple(faults)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from preopen.capability import LIMIT_KEYS
-from preopen.document import printable, read_file
+from preopen.document import MAX_FAULTS, printable, read_file
 from preopen.errors import Fault, PolicyError
 from preopen.policy import workspace_guards as guards
 from preopen.policy import workspace_rows as rows
@@ -116,7 +116,7 @@ def narrow_policy(
     `users_file` is where a person opens more. `locate` gives where a path in the file really lies.
 
     Raises:
-        PolicyError: a value says nothing that could be understood; with every fault.
+        PolicyError: a value says nothing that could be understood; with the first eight faults.
 
     """
     narrowing = Narrowing(
@@ -130,7 +130,7 @@ def narrow_policy(
         if value is not None:
             apply(narrowing, value)
     if narrowing.faults:
-        raise PolicyError(*narrowing.faults)
+        raise PolicyError(*narrowing.faults[:MAX_FAULTS])
     return replace(narrowing.policy, ignored=tuple(narrowing.ignored))
 
 

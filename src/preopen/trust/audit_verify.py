@@ -25,6 +25,7 @@ from preopen.trust.audit_register import (
 )
 
 _OTHERS: Final = 0o077
+MOST_BYTES: Final = 64 << 20  # of a file that is read; a writer goes on to the next long before
 TRIES: Final = 5  # to read a head that is being written
 
 _ANEW: Final = f"end every server, move {FOLDER}/ and {KEY} away together, and a new log begins"
@@ -137,6 +138,10 @@ def _check(folder: Path, stem: str, key: bytes, chains: dict[str, Chain]) -> Fil
         with opened(path) as file:
             if file is None:
                 chain.fault("this is no plain file", "find out who put it there, and remove it")
+                return _report(chain, "stopped")
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                found = f"it is larger than {MOST_BYTES >> 20} MiB, which preopen never writes"
+                chain.fault(found, "find out who wrote it, and move it away")
                 return _report(chain, "stopped")
             _check_mode(chain, file.fileno())
             running = is_in_use(file)

@@ -6,7 +6,6 @@ anybody but `preopen approve`.
 
 import enum
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import tomli_w
 
-from preopen.document import printable, shown
+from preopen.document import key_of, load_toml, shown
 from preopen.errors import Fault, PolicyError
 from preopen.level import PermissionLevel
 from preopen.own import CONFIG, change_file, read_own
@@ -168,11 +167,10 @@ def parse_lock(text: str, file: Path) -> Lock:
 
     """
     try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as problem:
-        found = f"damaged: {printable(str(problem))}"
-        raise PolicyError(_fault(file, found, _way_out(file))) from None
-    if document.get("lock") != FORMAT or document["lock"] is True:
+        document = load_toml(text)
+    except ValueError as problem:
+        raise PolicyError(_fault(file, f"damaged: {problem}", _way_out(file))) from None
+    if type(document.get("lock")) is not int or document["lock"] != FORMAT:
         found = f"its format is {shown(document.get('lock'))}, and this preopen reads {FORMAT}"
         raise PolicyError(Fault(place=str(file), key="lock", found=found, write=_way_out(file)))
     tools = document.get("tools", {})
@@ -204,11 +202,10 @@ def _pin(name: str, table: object, file: Path) -> Pin:
                 return Pin(definition=definition, approved=approved)
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
-    write = f"remove the table [tools.{printable(name)}], look at the tool, and approve it again"
+    key = key_of(("tools", name))
+    write = f"remove the table of {key}, look at the tool, and approve it again"
     found = "damaged: its fingerprint is not that of what stands beside it"
-    raise PolicyError(
-        Fault(place=str(file), key=f"tools.{printable(name)}", found=found, write=write)
-    )
+    raise PolicyError(Fault(place=str(file), key=key, found=found, write=write))
 
 
 def _definition(table: object) -> Definition:

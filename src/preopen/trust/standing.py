@@ -5,7 +5,6 @@ the tool's definition, its grants and the reasons for asking are the same.
 """
 
 import datetime as dt
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import tomli_w
 
+from preopen.document import key_of, load_toml, shown
 from preopen.errors import Fault, PolicyError
 from preopen.own import CONFIG, change_file, read_own, usable
 from preopen.trust.consent import Channel, Question, Say
@@ -142,21 +142,43 @@ def _change(file: Path, change: Callable[[tuple[Always, ...]], list[Always]]) ->
 
 def _parse(text: str, file: Path) -> tuple[Always, ...]:
     try:
-        document = tomllib.loads(text)
-        if document.get("decisions") != FORMAT:
-            raise ValueError(f"decisions = {FORMAT} is missing")  # noqa: TRY301 - one way out
-        return tuple(_entry(table) for table in document.get("always", []))
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        return _entries(load_toml(text))
+    except ValueError as problem:
         found = f"is damaged, and nothing in it counts: {problem}"
         write = f"mend it, or remove it (rm {file}) and answer again when you are asked"
-        raise PolicyError(Fault(place=str(file), found=found, write=write)) from problem
+        raise PolicyError(Fault(place=str(file), found=found, write=write)) from None
 
 
-def _entry(table: dict[str, Any]) -> Always:
-    return Always(
-        tool=str(table["tool"]),
-        date=str(table["date"]),
-        subjects=tuple(map(str, table["subjects"])),
-        why=tuple(map(str, table["why"])),
-        granted=tuple(map(str, table["granted"])),
-    )
+def _entries(document: dict[str, Any]) -> tuple[Always, ...]:
+    if type(document.get("decisions")) is not int or document["decisions"] != FORMAT:
+        raise ValueError(f"decisions = {FORMAT} is missing")
+    match document:
+        case {"decisions": _, "always": [*tables], **others} if not others:
+            return tuple(_entry(table, number) for number, table in enumerate(tables))
+        case {"decisions": _, **others} if not others:
+            return ()
+        case _:
+            raise ValueError("it holds more than a list of [[always]]")
+
+
+def _entry(table: object, number: int) -> Always:
+    """Return one answer, of which no word is guessed: what is left out or unknown is a fault."""
+    match table:
+        case {
+            "tool": str(tool),
+            "date": str(date),
+            "subjects": [*subjects],
+            "why": [*why],
+            "granted": [*granted],
+            **others,
+        } if not others and all(isinstance(each, str) for each in (*subjects, *why, *granted)):
+            return Always(
+                tool=tool,
+                date=date,
+                subjects=tuple(subjects),
+                why=tuple(why),
+                granted=tuple(granted),
+            )
+        case _:
+            key = key_of(("always", number))
+            raise ValueError(f"{key}, {shown(table)}, is no answer that preopen wrote")
