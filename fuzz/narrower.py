@@ -128,6 +128,8 @@ NETWORK: Final[Mapping[str, Holds]] = {
     "ca_file": _same,
     "records_paths": _not_told,
     "secrets": _same,
+    "taken": _any,  # for messages, as the next one
+    "taken_by": _any,
 }
 POLICY: Final[Mapping[str, Holds]] = {
     "workspace": _same,
