@@ -74,7 +74,11 @@ class Site:
     ) -> None:
         """Add a manifest of the probe, or of the courier."""
         binary = COURIER if kind == "courier" else PROBES[kind]
-        shutil.copy(binary, self.tools / binary.name)
+        # Under its name at once: a server that follows the folder would find half of it, which the
+        # other tools of this binary have not pinned.
+        beside = self.tools / f".{binary.name}.part"
+        shutil.copy(binary, beside)
+        beside.replace(self.tools / binary.name)
         sha256 = hashlib.sha256(binary.read_bytes()).hexdigest()
         told = {"name": name, "level": level, "binary": binary.name, "sha256": sha256}
         text = MANIFEST.format(**told, more=more, run=run)
