@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from preopen.document import shown
-from preopen.egress.rule import ANY_METHOD, Closed, EgressRule, HostKind
+from preopen.egress.rule import ANY_METHOD, NOTHING_CLOSED, Closed, EgressRule, HostKind
 from preopen.egress.rules import format_rule, parse_rule
 from preopen.errors import Fault, found_and_write
 from preopen.policy.secrets import (
@@ -50,6 +50,8 @@ class NetworkPolicy:
     @property
     def closed(self) -> Closed:
         """What the workspace's own file closed, for messages."""
+        if not self.taken:  # as for nearly everybody, and each call asks
+            return NOTHING_CLOSED
         return Closed(rules=self.taken, left=self.rules, file=self.taken_by)
 
 
