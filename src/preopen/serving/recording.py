@@ -37,28 +37,22 @@ NOT_RECORDED: Final = "the audit log could not be written: how this call ended i
 log = logging.getLogger(__name__)
 
 
-def asked_of(caller: Caller, tool: Tool, arguments: Mapping[str, JsonValue]) -> Asked:
-    """Return a new call as its records name it."""
+def asked_of(
+    caller: Caller,
+    arguments: Mapping[str, JsonValue],
+    *,
+    tool: str,
+    level: str = "",
+    sha256: str = "",
+) -> Asked:
+    """Return a new call as its records name it; no level and no binary where none is offered."""
     return Asked(
         call=secrets.token_hex(8),
         client=caller.name,
         client_version=caller.version,
-        tool=tool.name,
-        level=tool.level.value,
-        sha256=tool.sha256,
-        arguments=arguments,
-    )
-
-
-def asked_in_vain(caller: Caller, name: str, arguments: Mapping[str, JsonValue]) -> Asked:
-    """Return a call of a tool that is not offered: no level and no binary, the name as it came."""
-    return Asked(
-        call=secrets.token_hex(8),
-        client=caller.name,
-        client_version=caller.version,
-        tool=name,
-        level="",
-        sha256="",
+        tool=tool,
+        level=level,
+        sha256=sha256,
         arguments=arguments,
     )
 
@@ -118,7 +112,9 @@ class Recorder:
         run: Callable[[Caller], Awaitable[Answer]],
     ) -> Answer:
         """Return what `run` answers, and have it on record; without one, what the mode says."""
-        asked = asked_of(caller, tool, arguments)
+        asked = asked_of(
+            caller, arguments, tool=tool.name, level=tool.level.value, sha256=tool.sha256
+        )
         with call_span(asked) as tell:
             if not self.begin(asked):
                 answer = deny(tool, UNRECORDABLE)
@@ -154,7 +150,7 @@ class Recorder:
         """
         denials = [denial_to_json(why_absent(served, name))]
         receipt: dict[str, JsonValue] = {"outcome": NOT_OFFERED, "denials": denials}
-        self.record(CallEnded(asked=asked_in_vain(caller, name, arguments), receipt=receipt))
+        self.record(CallEnded(asked=asked_of(caller, arguments, tool=name), receipt=receipt))
 
     def close(self) -> None:
         """Write the log's end."""
