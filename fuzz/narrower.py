@@ -9,7 +9,6 @@ from preopen.egress.rules import intersect
 from preopen.level import PermissionLevel
 from preopen.policy.auditing import Auditing, AuditMode
 from preopen.policy.decisions import Decisions, rule_folders
-from preopen.policy.network import NetworkPolicy
 from preopen.policy.policy import NamedFolder, Policy
 from preopen.policy.quotas import KEYS, Quota, QuotaPolicy
 
@@ -118,10 +117,6 @@ def _recorded(before: Auditing, after: Auditing) -> bool:
     return modes[0] <= modes[1] and after.keeps_values <= before.keeps_values
 
 
-def _network(before: NetworkPolicy, after: NetworkPolicy) -> bool:
-    return before.secrets is after.secrets
-
-
 NETWORK: Final[Mapping[str, Holds]] = {
     "hosts": _within,
     "private": _within,
@@ -147,7 +142,7 @@ POLICY: Final[Mapping[str, Holds]] = {
     "calls_per_cell": _fewer_calls,
     "required_layers": _at_least,
     "own_paths": _same,
-    "network": _network,  # and NETWORK, field by field
+    "network": _any,  # by NETWORK, field by field
     "quotas": _used_less,
     "flows": _all_kept,  # each rule asks or denies
     "auditing": _recorded,
