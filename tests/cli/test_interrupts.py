@@ -21,6 +21,30 @@ MOMENTS += [
     ("serve", module) for module in (*BOTH, "asyncio.base_events", "pydantic.version", "mcp.types")
 ]
 
+# A verb, and each import at which Ctrl-C would raise KeyboardInterrupt in the middle of it.
+WATCHED = """
+import signal, sys
+begun = False
+def watch(event, details):
+    global begun
+    if event == "import":
+        ends_at_once = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        begun = begun or ends_at_once
+        if begun and not ends_at_once:
+            sys.stderr.write(f"exposed: {details[0]}\\n")
+sys.addaudithook(watch)
+from preopen.cli.entry import main
+main()
+"""
+ALL_THE_WAY = (
+    ("call", "leave", "code=0", "--json"),
+    ("learn", "peek", "path=a.txt"),
+    ("serve", "--stdio"),
+    ("list",),
+    ("check", "--allow", "execute"),
+    ("explain", "peek"),
+)
+
 
 @contextmanager
 def starting(workshop: Workshop, verb: str) -> Iterator["subprocess.Popen[str]"]:
@@ -76,6 +100,23 @@ def test_its_processes_are_out_of_the_terminals_reach(workshop: Workshop, verb: 
         process.communicate(timeout=30)
         assert process.returncode == 130
         wait_until_gone(below)
+
+
+@pytest.mark.parametrize("words", ALL_THE_WAY, ids=lambda words: words[0])
+def test_no_import_is_exposed_to_an_interruption(
+    workshop: Workshop, words: tuple[str, ...]
+) -> None:
+    """Issue: one in a lazy import between two loops ended `call` by the signal, or as a bug."""
+    ran = subprocess.run(
+        [sys.executable, "-c", WATCHED, *workshop.line(*words)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert [line for line in ran.stderr.split("\n") if line.startswith("exposed: ")] == []
 
 
 def test_who_ignores_an_interruption_goes_on_ignoring_it(workshop: Workshop) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import anyio
 import click
 
 from preopen import __version__
@@ -15,6 +14,8 @@ from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool, withheld_text
+from preopen.cli.interrupts import ending_at_once
+from preopen.cli.looping import run_loop
 from preopen.cli.options import (
     approve_flag,
     examples,
@@ -111,7 +112,8 @@ def command(
 def answer_to_json(answer: Answer) -> dict[str, JsonValue]:
     """Return an answer as the protocol's `tools/call` carries it."""
     # It costs 0.6 s to import, and only who asks for JSON needs it.
-    from preopen.serving.server import to_result  # noqa: PLC0415 - as said above
+    with ending_at_once():
+        from preopen.serving.server import to_result  # noqa: PLC0415 - as said above
 
     result: dict[str, JsonValue] = to_result(answer).model_dump(
         mode="json", by_alias=True, exclude_none=True
@@ -129,7 +131,7 @@ def _arguments(pairs: tuple[str, ...], text: str | None, tool: Tool) -> dict[str
 
 def _call(start: Start, tool: Tool, arguments: Mapping[str, JsonValue]) -> Answer:
     try:
-        return anyio.run(_run, start, tool, arguments)
+        return run_loop(_run, start, tool, arguments)
     finally:
         start.launcher.close()
 

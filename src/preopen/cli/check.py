@@ -11,6 +11,7 @@ import click
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
 from preopen.cli.approvals import read_approvals
+from preopen.cli.looping import run_loop
 from preopen.cli.options import approve_flag, examples, json_flag, policy_flags
 from preopen.cli.printing import fault_to_json, say, say_json, warn
 from preopen.cli.starting import make_cache
@@ -117,7 +118,7 @@ def _check(
     if retry:
         for tool in tools:
             cache.forget(tool.source)
-    anyio.run(_compile_all, tools, cache, findings)
+    run_loop(_compile_all, tools, cache, findings)
 
 
 def _unknown_names(policy: Policy, checked: Registry) -> Iterator[str]:

@@ -12,6 +12,7 @@ from preopen.cli.health.machine import examine_machine
 from preopen.cli.health.operator import SECTION, examine_operator, refused_lines
 from preopen.cli.health.trial import examine_sandbox
 from preopen.cli.health.walls import examine_wall
+from preopen.cli.interrupts import ending_at_once
 from preopen.cli.options import approve_flag, examples, json_flag, policy_flags, wall_flag
 from preopen.cli.printing import is_terminal, safe, say, say_json
 from preopen.cli.surroundings import read_surroundings
@@ -117,8 +118,9 @@ def _say(line: Line, *, first: bool) -> None:
         say(f"  {state:<4}  {rest}")
         return
     # Only a person waits for these imports.
-    from rich.console import Console  # noqa: PLC0415 - as said above
-    from rich.text import Text  # noqa: PLC0415 - as said above
+    with ending_at_once():
+        from rich.console import Console  # noqa: PLC0415 - as said above
+        from rich.text import Text  # noqa: PLC0415 - as said above
 
     text = Text("  ").append(f"{state:<4}", style=_COLOURS[line.state]).append(f"  {safe(rest)}")
     Console(soft_wrap=True).print(text)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import anyio
 import click
 
 from preopen.cli.approvals import read_approvals
@@ -14,6 +13,7 @@ from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool, withheld_text
 from preopen.cli.learned import learned_lines, learned_to_json
+from preopen.cli.looping import run_loop
 from preopen.cli.options import (
     approve_flag,
     examples,
@@ -160,7 +160,7 @@ def _check(tool: Tool, calls: Calls) -> None:
 
 def _learn(start: Start, tool: Tool, calls: Calls) -> Learned:
     try:
-        return anyio.run(_run, start, tool, calls)
+        return run_loop(_run, start, tool, calls)
     finally:
         start.launcher.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from preopen.cli.interrupts import ending_at_once
 from preopen.document import printable
 from preopen.errors import Fault
 from preopen.outcome import JsonValue
@@ -42,9 +43,10 @@ def say_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         say("\n".join(aligned([headers, *rows])))
         return
     # Only a person waits for these imports; a machine's call is quicker by their 40 ms.
-    from rich.console import Console  # noqa: PLC0415 - as said above
-    from rich.table import Table  # noqa: PLC0415 - as said above
-    from rich.text import Text  # noqa: PLC0415 - as said above
+    with ending_at_once():
+        from rich.console import Console  # noqa: PLC0415 - as said above
+        from rich.table import Table  # noqa: PLC0415 - as said above
+        from rich.text import Text  # noqa: PLC0415 - as said above
 
     table = Table(*headers, box=None, pad_edge=False, header_style="bold")
     for row in rows:

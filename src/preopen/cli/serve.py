@@ -21,6 +21,7 @@ from preopen.cli.approvals import Followed, lock_file, read_approvals
 from preopen.cli.beginning import Start, begin
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
 from preopen.cli.interrupts import ending_at_once
+from preopen.cli.looping import run_loop
 from preopen.cli.options import (
     approve_flag,
     examples,
@@ -106,7 +107,7 @@ def command(
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost
         announce = partial(_announce, start.launcher, registry, policy, spawn=spawn)
-        anyio.run(_serve, start, registry, sources, announce, backend_options=loop)
+        run_loop(_serve, start, registry, sources, announce, options=loop)
     finally:
         start.launcher.close()
 

@@ -1,7 +1,6 @@
 """From a policy to a running Invoker: who the cells are, where compiled binaries lie."""
 
 import datetime as dt
-import importlib
 import os
 import pwd
 import sys
@@ -64,10 +63,9 @@ def start_launcher(policy: Policy, *, spawn: bool) -> Launcher:
     """Return a launcher that warms already. Call it on the main thread, before long imports."""
     forks = sys.platform == "linux" and not spawn
     kind = ZygoteLauncher if forks else SpawnLauncher
-    launcher = kind(owner=owner_of_cells(policy), required=policy.required_layers)
+    with ending_at_once():  # anyio's locks import asyncio
+        launcher = kind(owner=owner_of_cells(policy), required=policy.required_layers)
     launcher.start()
-    with ending_at_once():
-        importlib.import_module("asyncio")  # the loop's, and by far the most of what it imports
     return launcher
 
 
@@ -79,7 +77,8 @@ def open_standing(around: Surroundings) -> Standing:
 def make_cache(around: Surroundings) -> Cache:
     """Return this user's cache of compiled binaries; nothing is read or made yet."""
     key_file = Path(around.state_dir, "cache.key")
-    return Cache(Path(around.cache_dir), key_file, compile_binary)
+    with ending_at_once():  # as above
+        return Cache(Path(around.cache_dir), key_file, compile_binary)
 
 
 @contextmanager

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-import anyio
-
 from preopen.cli.health.line import Line, State, lines_of
+from preopen.cli.looping import run_loop
 from preopen.egress.rule import Secret
 from preopen.egress.rules import format_rule
 from preopen.egress.trust import Trust
@@ -37,7 +36,7 @@ def _hosts(network: NetworkPolicy) -> Line:
 def _trust(network: NetworkPolicy) -> Line:
     place = network.ca_file or "the system's certificates"
     try:
-        context = anyio.run(lambda: Trust(ca_file=network.ca_file).context(http2=False))
+        context = run_loop(lambda: Trust(ca_file=network.ca_file).context(http2=False))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return Line(

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import anyio
-
 from preopen.capability import Limits
 from preopen.cells.cache import BinarySource
 from preopen.cells.compiling import compile_binary
@@ -17,6 +15,7 @@ from preopen.cells.job import Job, Run
 from preopen.cells.launch import ZygoteLauncher
 from preopen.cells.zygote import LaunchError
 from preopen.cli.health.line import Line, State, lines_of
+from preopen.cli.looping import run_loop
 from preopen.cli.starting import Launcher, open_cells, start_launcher
 from preopen.errors import PlatformError, PreopenError
 from preopen.outcome import Returned
@@ -66,7 +65,7 @@ def examine_sandbox(policy: Policy, around: Surroundings | None) -> Iterator[Lin
     Where that cannot be used, or `around` is None, from one of the trial's own, which is removed.
     A layer that the policy requires is the wall's line and does not end the trial.
     """
-    yield anyio.run(_compile)
+    yield run_loop(_compile)
     policy = replace(policy, required_layers=frozenset())
     if around is not None:
         lines, unusable = _tried(policy, around, "")
@@ -146,7 +145,7 @@ def _attempt(policy: Policy, around: Surroundings, *, spawn: bool) -> Attempt:
     launcher = start_launcher(policy, spawn=spawn)
     forked = isinstance(launcher, ZygoteLauncher)
     try:
-        result = anyio.run(_run, launcher, policy, around)
+        result = run_loop(_run, launcher, policy, around)
     finally:
         launcher.close()
     match result:
