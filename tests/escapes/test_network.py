@@ -21,7 +21,7 @@ from preopen.egress.rule import Secret
 from preopen.policy.policy import Policy
 from preopen.serving.invocation import Answer
 from preopen.serving.listing import describe
-from preopen.serving.server import to_result
+from preopen.serving.results import to_result
 from promises.harness import call_tool, offer
 from promises.network import asking, lines, operator
 from sandbox.entries import entry_of
@@ -108,7 +108,7 @@ async def login(pool: Pool, policy: Policy, web: Web, words: Sequence[str]) -> t
     tool = offer(text, policy)
     assert isinstance(tool.secrets["EXAMPLE"], Secret)
     answer = await call_tool(pool, policy, tool)
-    shown = describe(tool).model_dump_json() + to_result(answer).model_dump_json()
+    shown = describe(tool).model_dump_json() + json.dumps(to_result(answer))
     return shown + repr((tool, answer, policy.network)), answer
 
 

@@ -3,14 +3,13 @@
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
-from preopen.serving import watching
+from preopen.serving import touches, watching
 from preopen.serving.watching import (
     folders_to_watch,
     has_changed,
@@ -47,6 +46,13 @@ class Looks:
             self._looked = anyio.Event()
 
 
+@pytest.fixture(params=[touches.by_inotify, touches.by_watchfiles], ids=lambda each: each.__name__)
+def by_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have folders watched as Linux does, then as other systems do."""
+    monkeypatch.setattr(watching, "touches", request.param)
+
+
+@pytest.mark.usefixtures("by_system")
 async def test_manifest_that_comes_changes_or_goes_has_somebody_look(tmp_path: Path) -> None:
     """Issue 7, hot reload."""
     looks = Looks(tmp_path)
@@ -63,6 +69,7 @@ async def test_manifest_that_comes_changes_or_goes_has_somebody_look(tmp_path: P
             tasks.cancel_scope.cancel()
 
 
+@pytest.mark.usefixtures("by_system")
 async def test_folder_that_comes_later_goes_and_comes_again_is_watched(tmp_path: Path) -> None:
     """Issue 7: a folder that does not exist yet is picked up when it appears, however deep."""
     folder = tmp_path / "config" / "preopen" / "tools"
@@ -85,11 +92,12 @@ async def test_where_watching_is_impossible_that_is_said_once_and_looks_go_on(
 ) -> None:
     """Issue 7: inotify's limits take the server down no more than a broken edit does."""
 
-    def full(*_: Any, **__: Any) -> Iterator[None]:  # noqa: ANN401 - as awatch takes them
+    async def full(_folders: object) -> AsyncGenerator[None, None]:
         raise OSError(errno.ENOSPC, "No space left on device")
+        yield
 
-    monkeypatch.setattr(watching, "awatch", full)
-    monkeypatch.setattr(watching, "_TICK_MS", 10)
+    monkeypatch.setattr(watching, "touches", full)
+    monkeypatch.setattr(watching, "_TICK_S", 0.01)
     looks = Looks(tmp_path)
     with anyio.fail_after(20), caplog.at_level(logging.WARNING):
         async with anyio.create_task_group() as tasks:

@@ -14,7 +14,6 @@ from preopen.cli.arguments import read_object, read_pairs
 from preopen.cli.beginning import Start, begin
 from preopen.cli.consent import ask_at_terminal
 from preopen.cli.finding import find_tool, withheld_text
-from preopen.cli.interrupts import ending_at_once
 from preopen.cli.looping import run_loop
 from preopen.cli.options import (
     approve_flag,
@@ -37,6 +36,7 @@ from preopen.policy.settings import load_policy
 from preopen.serving.invocation import Answer, make_invoker
 from preopen.serving.loading import load_registry
 from preopen.serving.registry import Tool
+from preopen.serving.results import to_result
 from preopen.tool.result import Block, MediaBlock, Reply, ResourceBlock, TextBlock
 from preopen.trust.consent import Caller
 
@@ -101,24 +101,12 @@ def command(
     if output is not None:
         _keep(answer.reply, Path(output))
     if as_json:
-        say_json(answer_to_json(answer))
+        say_json(to_result(answer))
     else:
         _say(answer.reply, noted=output is None)
     if answer.receipt.outcome == "InvalidArguments":
         return _USAGE
     return _NO if answer.reply.is_error else 0
-
-
-def answer_to_json(answer: Answer) -> dict[str, JsonValue]:
-    """Return an answer as the protocol's `tools/call` carries it."""
-    # It costs 0.6 s to import, and only who asks for JSON needs it.
-    with ending_at_once():
-        from preopen.serving.server import to_result  # noqa: PLC0415 - as said above
-
-    result: dict[str, JsonValue] = to_result(answer).model_dump(
-        mode="json", by_alias=True, exclude_none=True
-    )
-    return result
 
 
 def _arguments(pairs: tuple[str, ...], text: str | None, tool: Tool) -> dict[str, JsonValue]:

@@ -6,7 +6,6 @@ grant an argument cuts down, and who closes what was opened.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -84,16 +83,17 @@ def narrow(
     egress = narrow_egress(manifest, grants.egress, arguments, closed)
     if isinstance(egress, Denial):
         return egress
+    call = _Call(manifest, grants, home)
     try:
-        with ExitStack() as unless_done:
-            call = _Call(manifest, grants, home)
-            unless_done.callback(call.close)
-            told = {name: call.narrow_to(name, value) for name, value in arguments.items()}
-            call.add_whole(arguments)
-            mounts = call.mounts()
-            unless_done.pop_all()
+        told = {name: call.narrow_to(name, value) for name, value in arguments.items()}
+        call.add_whole(arguments)
+        mounts = call.mounts()
     except _Denied as denied:
+        call.close()
         return denied.denial
+    except BaseException:
+        call.close()
+        raise
     return Narrowed(
         mounts=mounts,
         egress=egress,

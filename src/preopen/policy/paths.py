@@ -10,7 +10,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,19 +117,20 @@ def _check(text: str, directories: Sequence[Directory]) -> None:
 
 def _open_root(directory: Directory) -> int:
     """Open a granted folder by its resolved path; a link put in there since is refused."""
-    with ExitStack() as above:
-        descriptor = os.open("/", _FOLDER)
-        for name in split_path(directory.host_path):
-            above.callback(os.close, descriptor)
-            try:
-                descriptor = os.open(name, _FOLDER, dir_fd=descriptor)
-            except OSError as error:
-                why = error.strerror
-                if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                    why = "no folder any more"
-                granted = f"{printable(directory.guest_path)}, which this tool was granted"
-                raise _Refused(f"cannot be reached: {granted}: {why}") from None
-        return descriptor
+    descriptor = os.open("/", _FOLDER)
+    for name in split_path(directory.host_path):
+        above = descriptor
+        try:
+            descriptor = os.open(name, _FOLDER, dir_fd=above)
+        except OSError as error:
+            why = error.strerror
+            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                why = "no folder any more"
+            granted = f"{printable(directory.guest_path)}, which this tool was granted"
+            raise _Refused(f"cannot be reached: {granted}: {why}") from None
+        finally:
+            os.close(above)
+    return descriptor
 
 
 class _Trail:
@@ -270,14 +271,14 @@ class _Walk:
         return self._opened(trail, root, name, descriptor)
 
     def _opened(self, trail: _Trail, root: Directory, name: str, descriptor: int) -> Found | None:
-        with ExitStack() as unless_kept:
-            unless_kept.callback(os.close, descriptor)
+        kept = False
+        try:
             mode = os.fstat(descriptor).st_mode
             if stat.S_ISLNK(mode):
                 self._follow(trail, root, name)
                 return None
             if stat.S_ISDIR(mode):
-                unless_kept.pop_all()
+                kept = True
                 trail.enter(name, descriptor)
                 return None
             if self.names or self.text.endswith(("/", "/.")):
@@ -285,11 +286,12 @@ class _Walk:
             if not stat.S_ISREG(mode):
                 raise _Refused(f"leads to {_at(trail, name)}, which is neither a file nor a folder")
             host_path = _told(join_path((*trail.parts, name)))
-            unless_kept.pop_all()
             path = join_path(trail.parts)
-            return Found(
-                host_path=host_path, folder_path=path, folder=trail.take(), file=descriptor
-            )
+            kept = True
+        finally:
+            if not kept:
+                os.close(descriptor)
+        return Found(host_path=host_path, folder_path=path, folder=trail.take(), file=descriptor)
 
     def _missing(self, trail: _Trail, name: str) -> Found:
         if ".." in self.names:

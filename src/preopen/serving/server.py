@@ -7,8 +7,8 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, TypeAlias, assert_never
+from functools import cached_property, partial
+from typing import Any, Final, TypeAlias
 
 import mcp_types as wire
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -18,17 +18,17 @@ from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from preopen import __version__
-from preopen.outcome import Denial
+from preopen.outcome import Denial, JsonValue
 from preopen.serving.announcing import Announcer, begin_telling
 from preopen.serving.consent import Consents, explain_state, seal_state
 from preopen.serving.current import Current
-from preopen.serving.invocation import Answer, Progress
+from preopen.serving.invocation import Progress
 from preopen.serving.listing import list_tools_of
-from preopen.serving.receipts import receipt_to_json
 from preopen.serving.recording import UNRECORDED, Recorder
 from preopen.serving.resources import list_resources, read_resource
+from preopen.serving.results import plain_result, to_result
 from preopen.tool.failure import one_line
-from preopen.tool.result import Block, MediaBlock, ResourceBlock, TextBlock
+from preopen.tool.result import TextBlock
 from preopen.trust.consent import Ask, Caller, PersonNeeded
 
 INSTRUCTIONS: Final = """\
@@ -49,6 +49,15 @@ _Context: TypeAlias = ServerRequestContext[Any, Any]
 
 class PreopenServer(Server[Any]):
     """The SDK's server; it promises list changes where an announcer keeps the promise."""
+
+    @cached_property
+    def _stamp(self) -> dict[str, Any]:
+        return self.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+    @property
+    def server_info_stamp(self) -> dict[str, Any]:
+        """Who answers, in each result of 2026-07-28; flat, so that no deep copy is needed."""
+        return dict(self._stamp)
 
     def create_initialization_options(
         self,
@@ -83,7 +92,7 @@ class _Requests:
 
     async def call_tool(
         self, context: _Context, params: wire.CallToolRequestParams
-    ) -> wire.CallToolResult | wire.InputRequiredResult:
+    ) -> dict[str, JsonValue] | wire.InputRequiredResult:
         served = self.current()
         tool = served.registry.tools.get(params.name)
         arguments = params.arguments or {}
@@ -131,12 +140,13 @@ def make_server(
         title="preopen",
         instructions=instructions,
         on_list_tools=requests.list_tools,
-        on_call_tool=requests.call_tool,
         on_list_resources=requests.list_resources,
         on_read_resource=requests.read_resource,
         on_subscriptions_listen=None if announcer is None else announcer.listening(),
         lifespan=(announcer or Announcer()).connection,
     )
+    # Its answers are of the wire's form already, which the SDK checks against the client's version.
+    server.add_request_handler("tools/call", wire.CallToolRequestParams, requests.call_tool)
     server.add_notification_handler(
         "notifications/initialized", wire.NotificationParams, begin_telling
     )
@@ -156,43 +166,6 @@ def _tell_operator(name: str, denials: Sequence[Denial]) -> None:
         log.warning("preopen: %s: denied: %s%s", name, one_line(denial.reason), way_out)
     if len(denials) > _DENIALS_LOGGED:
         log.warning("preopen: %s: and %d more denials", name, len(denials) - _DENIALS_LOGGED)
-
-
-def to_result(answer: Answer) -> wire.CallToolResult:
-    """Return an answer as `tools/call` sends it."""
-    meta: dict[str, Any] = {"preopen/receipt": receipt_to_json(answer.receipt)}
-    if answer.reply.metadata is not None:
-        meta["preopen/metadata"] = dict(answer.reply.metadata)
-    return wire.CallToolResult(
-        content=[_to_content(block) for block in answer.reply.content],
-        structured_content=answer.reply.structured,
-        is_error=answer.reply.is_error,
-        _meta=meta,
-    )
-
-
-def _to_content(block: Block) -> wire.ContentBlock:
-    match block:
-        case TextBlock(text=text):
-            return wire.TextContent(text=text)
-        case MediaBlock(kind="image"):
-            return wire.ImageContent(data=block.data, mime_type=block.mime_type)
-        case MediaBlock():
-            return wire.AudioContent(data=block.data, mime_type=block.mime_type)
-        case ResourceBlock(text=str(text)):
-            return wire.EmbeddedResource(
-                resource=wire.TextResourceContents(
-                    uri=block.uri, mime_type=block.mime_type, text=text
-                )
-            )
-        case ResourceBlock():
-            return wire.EmbeddedResource(
-                resource=wire.BlobResourceContents(
-                    uri=block.uri, mime_type=block.mime_type, blob=block.blob or ""
-                )
-            )
-        case _:
-            assert_never(block)
 
 
 def _caller_of(context: _Context, ask: Ask) -> Caller:
@@ -241,6 +214,5 @@ def _incident_text(incident: str) -> str:
     return f"preopen itself failed (incident {incident}); its log on stderr says how"
 
 
-def _failed(incident: str) -> wire.CallToolResult:
-    text = wire.TextContent(text=_incident_text(incident))
-    return wire.CallToolResult(content=[text], is_error=True)
+def _failed(incident: str) -> dict[str, JsonValue]:
+    return plain_result([TextBlock(text=_incident_text(incident))], is_error=True)

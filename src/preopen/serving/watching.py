@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import anyio
-from watchfiles import awatch
+
+from preopen.serving.touches import touches
 
 # Where it lies, and what it is now: inode, size, change of content, change of anything; None where
 # it is not there. The time of a change of anything cannot be set back by who writes the file.
 Stamps: TypeAlias = Mapping[str, tuple[int, int, int, int] | None]
 
-_QUIET_MS: Final = 50  # an edit is over when nothing happened for so long: editors write in steps
-_STORM_MS: Final = 1000  # under changes without end there is a look that often
-# A look without an event: links that lead elsewhere, folders where the system tells nothing.
-_TICK_MS: Final = 2000
+_TICK_S: Final = 2.0  # between two looks where nothing can be watched
 
 _MANIFEST: Final = ".toml"
 _CLOCK_NS: Final = 20_000_000  # a file's times may be a tick of the kernel behind the clock
@@ -88,16 +86,11 @@ async def look_whenever_touched(
 
     Where the system cannot watch them, that is said, and the looks go on.
     """
-    said, turn = False, anyio.Lock()
-
-    async def look_in_turn() -> None:
-        async with turn:
-            await look()
-
+    said = False
     while True:
         try:
-            await _watch(wanted(), wanted, look_in_turn)
-        except (OSError, RuntimeError) as problem:  # RuntimeError: how watchfiles tells some
+            await _watch(wanted(), wanted, look)
+        except (OSError, RuntimeError) as problem:
             # One that is not found went meanwhile: another one is the nearest now.
             if not said and not isinstance(problem, FileNotFoundError):
                 said = True
@@ -107,8 +100,8 @@ async def look_whenever_touched(
                     " watched (%s); raise fs.inotify.max_user_watches or max_user_instances",
                     why,
                 )
-            await look_in_turn()
-            await anyio.sleep(_TICK_MS / 1000)
+            await look()
+            await anyio.sleep(_TICK_S)
 
 
 async def _watch(
@@ -116,50 +109,9 @@ async def _watch(
     wanted: Callable[[], frozenset[str]],
     look: Callable[[], Awaitable[None]],
 ) -> None:
-    """Look at each change until other folders are wanted."""
-    stop, problem = anyio.Event(), None
-    changes = awatch(
-        *sorted(folders),
-        watch_filter=None,
-        recursive=False,
-        debounce=_STORM_MS,
-        step=_QUIET_MS,
-        rust_timeout=_TICK_MS,
-        yield_on_timeout=True,
-        stop_event=stop,
-        ignore_permission_denied=True,
-    )
-    async with anyio.create_task_group() as tasks:
-        # The thread that waits hears of nothing else, and a cancelled task would wait for it.
-        tasks.start_soon(_set_at_the_end, stop)
-        tasks.start_soon(_look_first, folders, wanted, look, stop)
-        try:
-            async with aclosing(changes):
-                async for _ in changes:
-                    await look()
-                    if wanted() != folders:
-                        break
-        except (OSError, RuntimeError) as error:
-            problem = error  # raised below: out of a task group it would come as a group
-        tasks.cancel_scope.cancel()
-    if problem is not None:
-        raise problem
-
-
-async def _look_first(
-    folders: frozenset[str],
-    wanted: Callable[[], frozenset[str]],
-    look: Callable[[], Awaitable[None]],
-    stop: anyio.Event,
-) -> None:
-    """Look once the watch stands: what happened before it did has no event."""
-    await look()
-    if wanted() != folders:
-        stop.set()
-
-
-async def _set_at_the_end(stop: anyio.Event) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        stop.set()
+    """Look once the watch stands and at each change, until other folders are wanted."""
+    async with aclosing(touches(folders)) as told:
+        async for _ in told:
+            await look()
+            if wanted() != folders:
+                return

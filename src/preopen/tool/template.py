@@ -152,6 +152,8 @@ def _expand(
     if _lacks_argument(parts, arguments):
         return []
     match parts:
+        case (str() as literal,):
+            return [literal]
         case (_Hole(argument=name),) if isinstance(arguments[name], list):
             found = [[(_text(name, item), name)] for item in arguments[name] if item is not None]
         case _:
@@ -159,7 +161,7 @@ def _expand(
     if not only_operands:
         for pieces in found:
             _refuse_option(pieces)
-    return ["".join(text for text, _ in pieces) for pieces in found]
+    return ["".join([text for text, _ in pieces]) for pieces in found]
 
 
 def _lacks_argument(parts: tuple[_Part, ...], arguments: Mapping[str, JsonValue]) -> bool:

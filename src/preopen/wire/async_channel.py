@@ -10,6 +10,7 @@ import anyio
 from preopen.wire.channel import BaseChannel, ChannelClosed, send_first
 from preopen.wire.codec import encode
 from preopen.wire.frames import Frame
+from preopen.wire.readiness import Readiness
 
 
 class AsyncChannel(BaseChannel):
@@ -18,6 +19,7 @@ class AsyncChannel(BaseChannel):
     def __init__(self, sock: socket.socket, *, max_descriptors: int = 0) -> None:
         super().__init__(sock, max_descriptors=max_descriptors)
         sock.setblocking(False)
+        self._readiness = Readiness(sock.fileno())
 
     @classmethod
     def from_descriptor(cls, descriptor: int, *, max_descriptors: int = 0) -> Self:
@@ -29,6 +31,7 @@ class AsyncChannel(BaseChannel):
 
         Before and after the loop nobody waits: closing is all there is to do then.
         """
+        self._readiness.close()
         if self._socket.fileno() >= 0:
             with suppress(RuntimeError):  # no loop, by one name or another of anyio's versions
                 anyio.notify_closing(self._socket)
@@ -43,21 +46,26 @@ class AsyncChannel(BaseChannel):
                 rest = rest[send_first(self._socket, rest, descriptors) :]
                 descriptors = ()
             except BlockingIOError:
-                await self._wait(anyio.wait_writable)
+                await self._wait(self._writable)
             except OSError as error:
                 raise ChannelClosed from error
 
     async def receive(self) -> Frame:
         """Return the next frame, as `Channel.receive` does."""
         while (frame := self._pop()) is None:
+            if not self._data:  # a frame that is yet to come is not there: looking would be in vain
+                await self._wait(self._readiness.wait)
             try:
                 self._receive_once()
             except BlockingIOError:
-                await self._wait(anyio.wait_readable)
+                await self._wait(self._readiness.wait)
         return frame
 
-    async def _wait(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+    async def _writable(self) -> None:
+        await anyio.wait_writable(self._socket)
+
+    async def _wait(self, ready: Callable[[], Awaitable[None]]) -> None:
         try:
-            await ready(self._socket)
+            await ready()
         except (anyio.ClosedResourceError, ValueError) as error:  # closed meanwhile, or before
             raise ChannelClosed from error

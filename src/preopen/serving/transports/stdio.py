@@ -35,6 +35,7 @@ from preopen.serving.transports.framing import (
 )
 from preopen.serving.transports.requests import Requests
 from preopen.serving.transports.stderr import logging_without_waiting
+from preopen.wire.readiness import Readiness
 
 CHUNK_BYTES: Final = 64 << 10  # what a pipe of Linux holds
 # Unread answers that we hold before no further request is taken. Enough for a client that writes
@@ -72,11 +73,13 @@ async def stdio_transport(
         sink = stack.enter_context(unblocked(wire))
         stack.enter_context(logging_without_waiting())
         requests = Requests()
-        writer = StdioWriter(sink, requests, on_broken=lambda: anyio.notify_closing(source))
+        readiness = Readiness(source)
+        stack.callback(readiness.close)
+        writer = StdioWriter(sink, requests, on_broken=readiness.close)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(writer.flush_forever)
-                yield StdioReader(source, writer, requests), writer
+                yield StdioReader(source, readiness, writer, requests), writer
                 tasks.cancel_scope.cancel()
         finally:
             with anyio.move_on_after(LINGER_S, shield=True):
@@ -86,8 +89,11 @@ async def stdio_transport(
 class StdioReader:
     """The messages that come in. What is no message is answered here; the server never sees it."""
 
-    def __init__(self, descriptor: int, writer: "StdioWriter", requests: Requests) -> None:
+    def __init__(
+        self, descriptor: int, readiness: Readiness, writer: "StdioWriter", requests: Requests
+    ) -> None:
         self._descriptor = descriptor
+        self._readiness = readiness
         self._requests = requests
         self._polls = polls(descriptor)
         self._writer = writer
@@ -154,7 +160,7 @@ class StdioReader:
             )
         # Readable means that this read won't block, so the mode of a descriptor that we share with
         # the client or with a terminal is left alone.
-        await anyio.wait_readable(self._descriptor)
+        await self._readiness.wait()
         return os.read(self._descriptor, CHUNK_BYTES)
 
     async def aclose(self) -> None:
