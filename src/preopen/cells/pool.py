@@ -7,7 +7,7 @@ are not the guest's.
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -116,14 +116,15 @@ class Pool:
             with self.turns.of(cell), anyio.move_on_after(job.limits.wall_time_ms / 1000):
                 answer = await self._ask(cell, job)
             if answer is not None:
-                outcome, usage = read_answer(answer, job), read_usage(answer, job.limits)
+                usage = read_usage(answer, job.limits, _ms_since(started))
+                outcome = read_answer(answer, job)
             else:
                 cell.kill()
                 outcome = TimedOut(limit="wall_time", limit_ms=job.limits.wall_time_ms)
-                usage = _usage_of(await _reaped(cell))
+                usage = _usage_of(await _reaped(cell), started)
         except (ChannelClosed, FrameError):
             end = await _reaped(cell)
-            outcome, usage = read_end(end, job.limits), _usage_of(end)
+            outcome, usage = read_end(end, job.limits), _usage_of(end, started)
         finally:
             self._supply(job.source).give_back(cell, job, answer)
         return Run(
@@ -131,7 +132,7 @@ class Pool:
             cell="tool" if job.binding else "call",
             walls=cell.layers,
             walls_missing=tuple(f"{layer}: {why}" for layer, why in cell.missing.items()),
-            usage=replace(usage, wall_time_ms=(time.perf_counter() - started) * 1000),
+            usage=usage,
         )
 
     async def _ask(self, cell: Cell, job: Job) -> Answer:
@@ -195,8 +196,17 @@ async def _reaped(cell: Cell) -> End:
     return End()
 
 
-def _usage_of(end: End) -> Usage:
-    return Usage(cpu_time_ms=end.cpu_ms, peak_memory_bytes=end.max_rss_bytes, memory_of="process")
+def _usage_of(end: End, started: float) -> Usage:
+    return Usage(
+        wall_time_ms=_ms_since(started),
+        cpu_time_ms=end.cpu_ms,
+        peak_memory_bytes=end.max_rss_bytes,
+        memory_of="process",
+    )
+
+
+def _ms_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
 
 
 async def _answer_of(cell: Cell, attended: Attended | None) -> Answer:

@@ -50,7 +50,7 @@ def read_answer(answer: Answer, job: Job) -> Outcome:
     return Exited(exit_code=answer.exit_code, stdout=stdout, stderr=stderr)
 
 
-def read_usage(answer: Answer, limits: Limits) -> Usage:
+def read_usage(answer: Answer, limits: Limits, wall_time_ms: float) -> Usage:
     """Return what an answer says that the call used; of fuel never more than there was."""
     fuel_used = answer.fuel_used
     if limits.fuel is None:
@@ -58,6 +58,7 @@ def read_usage(answer: Answer, limits: Limits) -> Usage:
     elif fuel_used is not None:
         fuel_used = min(max(fuel_used, 0), limits.fuel)
     return Usage(
+        wall_time_ms=wall_time_ms,
         cpu_time_ms=answer.cpu_ms,
         peak_memory_bytes=answer.peak_memory_bytes,
         memory_of=answer.memory_of,

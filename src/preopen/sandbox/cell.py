@@ -10,12 +10,14 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import NoReturn, TypeAlias
 
 from wasmtime import WasiConfig
 
-from preopen.capability import Limits
+from preopen.capability import Access, Limits, Mount, Reach
 from preopen.sandbox.command import (
     OUT_OF_FUEL,
     Ended,
@@ -31,7 +33,7 @@ from preopen.sandbox.process import look_up_calls, stay_on_one_cpu
 from preopen.sandbox.wall import Sockets, Wall, WallError
 from preopen.wire.channel import Channel, ChannelClosed
 from preopen.wire.codec import PREFIX, FrameError, decode, encode
-from preopen.wire.frames import Answer, Binary, Call, Listening, Load
+from preopen.wire.frames import Answer, Binary, Call, Listening, Load, Rule
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, Starter
 
 # Makes ready what is done between limits and answer. There is one in the product; the self-test's
@@ -70,7 +72,7 @@ def serve_cell(
 
 def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> None:
     if not channel.has_more():  # else somebody waits already, and rehearsing would be in the way
-        _rehearse(shelf)
+        _rehearse(channel, shelf, wall)
     if shelf.gate is not None:
         listener = open_listener()
         channel.send(Listening(), (listener,))
@@ -124,21 +126,25 @@ def rehearse_alone(shelf: Shelf) -> None:
     look_up_calls()
 
 
-def _rehearse(shelf: Shelf) -> None:
+def _rehearse(channel: Channel, shelf: Shelf, wall: Wall) -> None:
     """In a cell: do what a call will do, as far as it starts no thread.
 
     What that touches is copied from the zygote now and not while somebody waits.
     """
     call = _rehearsed(ASKS_ARGUMENTS)
-    streams = Streams(1, 1, lambda _: None)
-    _run_starter(shelf, call.binary, make_context(call, streams))
-    encode(Answer(end="exited", cpu_ms=_cpu_ms()))
+    act = _Act(channel, call)
+    wasi = make_context(call, act.streams)
+    with suppress(OSError):  # a call will tell
+        wall.rehearse()
+    ended = _run_starter(shelf, call.binary, wasi)
+    encode(act.answer(_end_of(ended), ended))
 
 
 def _rehearsed(starter: Starter) -> Call:
-    call = decode(_rehearsal(starter), b"")
+    """Return the call that is rehearsed; it mounts nothing, as one that was only read would."""
+    call = decode(_rehearsal(starter), b"", (0,))
     assert isinstance(call, Call)  # noqa: S101 - narrows the type
-    return call
+    return replace(call, mounts=(), rules=())
 
 
 @functools.cache  # filled in the zygote
@@ -147,8 +153,12 @@ def _rehearsal(starter: Starter) -> bytes:
         binary=starter.binary,
         argv=("rehearsal",),
         environment=(),
-        mounts=(),
-        rules=(),
+        mounts=(
+            Mount(
+                folder=0, guest_paths=("/",), access=Access.READ, reach=Reach.TREE, host_paths=()
+            ),
+        ),
+        rules=(Rule(descriptor=0, access=Access.READ, is_file=False),),
         limits=_STARTER_LIMITS,
         calls_left=1,
     )
@@ -243,11 +253,11 @@ def _start_threads(shelf: Shelf, call: Call) -> None:
     _run_starter(shelf, ASKS_STATUS.binary, wasi)
 
 
-def _run_starter(shelf: Shelf, binary: Binary, wasi: WasiConfig | None) -> None:
+def _run_starter(shelf: Shelf, binary: Binary, wasi: WasiConfig | None) -> Ended:
     engine, loaded = shelf.get(binary)
     store = open_store(engine, wasi)
     limit_store(store, loaded, _STARTER_LIMITS)
-    run_command(store, loaded, _STARTER_LIMITS)
+    return run_command(store, loaded, _STARTER_LIMITS)
 
 
 def _close(descriptors: Iterable[int]) -> None:

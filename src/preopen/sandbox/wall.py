@@ -103,6 +103,20 @@ class Wall:
         wall._make_ready()
         return wall.layers
 
+    def rehearse(self) -> None:
+        """Do what `raise_` and `limit` will, as far as it closes and limits nothing.
+
+        Raises:
+            OSError: something of it failed, and will again, where it counts.
+
+        """
+        if sys.platform == "linux":
+            privileges.refuse_threads()
+        if Layer.SECCOMP not in self._missing:
+            seccomp.program(Sockets.NONE, machine=seccomp.machine(), pid=os.getpid())
+        if Layer.RLIMITS not in self._missing:
+            rlimits.rehearse(self._statm)
+
     def raise_(
         self,
         rules: Sequence[Rule],

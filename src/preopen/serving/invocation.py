@@ -6,6 +6,7 @@ No protocol here, and no process: the pool is a parameter, and so is whoever hea
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 import anyio
@@ -217,16 +218,18 @@ class Invoker:
         if calls <= 1:
             return None
 
-        @contextmanager
-        def open_whole() -> Iterator[tuple[Mount, ...]]:
-            # No argument named: narrowing then answers the whole grant.
-            whole = narrow(tool.manifest, tool.grants, {}, home=self.policy.home)
-            if isinstance(whole, Denial):
-                raise LaunchError(str(whole))
-            with whole:
-                yield whole.mounts
+        whole = partial(_open_whole, tool, self.policy.home)
+        return Binding(identity=tool.identity, calls=calls, open_whole=whole)
 
-        return Binding(identity=tool.identity, calls=calls, open_whole=open_whole)
+
+@contextmanager
+def _open_whole(tool: Tool, home: str) -> Iterator[tuple[Mount, ...]]:
+    # No argument named: narrowing then answers the whole grant.
+    whole = narrow(tool.manifest, tool.grants, {}, home=home)
+    if isinstance(whole, Denial):
+        raise LaunchError(str(whole))
+    with whole:
+        yield whole.mounts
 
 
 def make_invoker(pool: Pool, policy: Policy, session: Session | None = None) -> Invoker:

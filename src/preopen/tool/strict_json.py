@@ -1,9 +1,10 @@
 """One JSON value out of untrusted bytes, or the reason why it is none."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from preopen.outcome import JsonValue
 
@@ -28,7 +29,7 @@ def parse_json(data: bytes) -> JsonValue:
     if not text.strip():
         raise ValueError("nothing was written, where one JSON value was promised")
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value: JsonValue = _DECODER.decode(text)
     except RecursionError:
         raise _too_deep() from None
     except (json.JSONDecodeError, _Flaw):
@@ -37,7 +38,8 @@ def parse_json(data: bytes) -> JsonValue:
         raise ValueError("a number has thousands of digits") from None
     if _is_too_deep(value, data):
         raise _too_deep()
-    write_json(value)  # finds what only writing shows: surrogates, and 1e999, which reads as inf
+    if b"\\u" in data:
+        write_json(value)  # which finds half a surrogate pair; unescaped, none was decoded above
     return value
 
 
@@ -48,7 +50,7 @@ def write_json(value: JsonValue) -> str:
         ValueError: it holds NaN, an infinity or half a surrogate pair.
 
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -66,6 +68,13 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _Flaw(f"{name} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):  # 1e999
+        raise _Flaw("a number is larger than a JSON number is read")
+    return number
 
 
 def _too_deep() -> ValueError:
@@ -94,3 +103,10 @@ def _children(container: JsonValue) -> Iterable[JsonValue]:
 def _shown(key: str) -> str:
     most = 80  # characters; a key may be megabytes of anything
     return repr(key if len(key) <= most else key[:most] + "…")
+
+
+# Made once: a call of `json.loads` or `json.dumps` makes one of its own.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
+)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

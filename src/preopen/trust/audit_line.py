@@ -25,6 +25,8 @@ _REGISTER: Final = b"preopen audit register"
 _KEY: Final = b"preopen audit key"
 _END: Final = re.compile(rb',"mac":"([0-9a-f]{64})"\}\n')
 _END_BYTES: Final = len(b',"mac":""}\n') + 64
+# Made once: a call of `json.dumps` with such settings makes one of its own.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 # (characters of a text, items of a list or object) that stay, tried from the widest.
 _FITS: Final = ((1 << 16, 4096), (4096, 256), (256, 32))
 
@@ -143,7 +145,7 @@ def _name(name: str) -> bytes:
 
 
 def _body(fields: Mapping[str, JsonValue]) -> bytes:
-    text = json.dumps(fields, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = _ENCODER.encode(fields)
     # The one control character that JSON lets stand; it is inside a text, so an escape is the same.
     return text.replace("\x7f", "\\u007f").encode("ascii")
 

@@ -7,7 +7,7 @@ from typing import Self
 
 import anyio
 
-from preopen.wire.channel import BaseChannel, ChannelClosed, send_first
+from preopen.wire.channel import PAIR, BaseChannel, ChannelClosed, send_first
 from preopen.wire.codec import encode
 from preopen.wire.frames import Frame
 from preopen.wire.readiness import Readiness
@@ -20,11 +20,13 @@ class AsyncChannel(BaseChannel):
         super().__init__(sock, max_descriptors=max_descriptors)
         sock.setblocking(False)
         self._readiness = Readiness(sock.fileno())
+        self._is_blocked = False  # a task waits until it may send on
 
     @classmethod
     def from_descriptor(cls, descriptor: int, *, max_descriptors: int = 0) -> Self:
         """Return the channel over a socket that another process sent us."""
-        return cls(socket.socket(fileno=descriptor), max_descriptors=max_descriptors)
+        sock = socket.socket(*PAIR, fileno=descriptor)
+        return cls(sock, max_descriptors=max_descriptors)
 
     def close(self) -> None:
         """Close the channel; a task that waits for it gets ChannelClosed.
@@ -32,7 +34,7 @@ class AsyncChannel(BaseChannel):
         Before and after the loop nobody waits: closing is all there is to do then.
         """
         self._readiness.close()
-        if self._socket.fileno() >= 0:
+        if self._is_blocked:
             with suppress(RuntimeError):  # no loop, by one name or another of anyio's versions
                 anyio.notify_closing(self._socket)
         super().close()
@@ -62,7 +64,11 @@ class AsyncChannel(BaseChannel):
         return frame
 
     async def _writable(self) -> None:
-        await anyio.wait_writable(self._socket)
+        self._is_blocked = True
+        try:
+            await anyio.wait_writable(self._socket)
+        finally:
+            self._is_blocked = False
 
     async def _wait(self, ready: Callable[[], Awaitable[None]]) -> None:
         try:

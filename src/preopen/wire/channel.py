@@ -9,7 +9,7 @@ import os
 import select
 import socket
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from preopen.wire.codec import (
     MAX_BODY,
@@ -29,6 +29,9 @@ _INT = array.array("i").itemsize
 _FLAGS = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # macOS lacks it; nothing is exec'd there meanwhile
 _RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
 
+# What every socket of a channel is; told, Python does not ask the kernel for each.
+PAIR: Final = (socket.AF_UNIX, socket.SOCK_STREAM, 0)
+
 Socket: TypeAlias = socket.socket  # for those who name one and may not make one
 
 
@@ -38,7 +41,7 @@ class ChannelClosed(Exception):  # noqa: N818 - it is an end, not an error: the 
 
 def open_pair() -> tuple[socket.socket, socket.socket]:
     """Return two connected sockets, neither inheritable."""
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return socket.socketpair(*PAIR)
 
 
 class BaseChannel:
@@ -165,7 +168,7 @@ class Channel(BaseChannel):
 
 def open_channel(descriptor: int) -> Channel:
     """Return the blocking channel over a socket that this process was started with."""
-    return Channel(socket.socket(fileno=descriptor))
+    return Channel(socket.socket(*PAIR, fileno=descriptor))
 
 
 def send_first(sock: socket.socket, data: bytes | memoryview, descriptors: tuple[int, ...]) -> int:

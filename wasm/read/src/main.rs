@@ -38,14 +38,27 @@ fn run() -> Result<(), Failure> {
         ErrorKind::NotFound => missing(&place, &name),
         _ => Failure::of(&name, &error),
     })?;
-    let data = file.metadata().map_err(|error| Failure::of(&name, &error))?;
-    if data.is_dir() {
-        return Err(format!("{name} is a folder: \"list\" shows what is in it").into());
-    }
+    let length = length_of(&mut file).map_err(|error| match error.kind() {
+        ErrorKind::IsADirectory => {
+            format!("{name} is a folder: \"list\" shows what is in it").into()
+        }
+        _ => Failure::of(&name, &error),
+    })?;
     let mut out = BufWriter::new(io::stdout().lock());
-    show(&mut file, data.len(), begin, &mut wanted, &mut out)
+    show(&mut file, length, begin, &mut wanted, &mut out)
         .and_then(|()| out.flush())
         .map_err(|error| Failure::of(&name, &error))
+}
+
+/// How long a file is, without its status, which is two trips to the host; this is one.
+fn length_of(file: &mut File) -> io::Result<u64> {
+    match file.seek(SeekFrom::End(0)) {
+        Ok(length) => file.rewind().map(|()| length),
+        Err(error) => match file.metadata() {
+            Ok(data) if data.is_dir() => Err(ErrorKind::IsADirectory.into()),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Where the lines that are shown begin.
