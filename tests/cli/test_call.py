@@ -31,6 +31,24 @@ def test_what_a_tool_printed_is_on_stdout(workshop: Workshop) -> None:
     assert result.stderr == ""
 
 
+def test_json_comes_without_the_protocols_sdk(workshop: Workshop) -> None:
+    """Ours: its import takes longer than the call."""
+    ran = subprocess.run(
+        [
+            *(PREOPEN[0], "-X", "importtime", *PREOPEN[1:]),
+            *workshop.line("call", "leave", "code=0", "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert json.loads(ran.stdout)["isError"] is False
+    imported = {line.rpartition("|")[2].strip() for line in ran.stderr.split("\n")}
+    assert "preopen.serving.results" in imported
+    assert imported.isdisjoint({"mcp", "mcp_types", "pydantic"})
+
+
 def test_a_spawned_cell_says_the_same(workshop: Workshop) -> None:
     """Ours: --spawn changes where a cell comes from, not what it may."""
     result = workshop.run("call", "peek", "path=a.txt", "--spawn")
