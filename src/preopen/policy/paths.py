@@ -123,9 +123,8 @@ def _open_root(directory: Directory) -> int:
         try:
             descriptor = os.open(name, _FOLDER, dir_fd=above)
         except OSError as error:
-            why = error.strerror
-            if error.errno in {errno.ENOTDIR, errno.ELOOP}:
-                why = "no folder any more"
+            replaced = error.errno in {errno.ENOTDIR, errno.ELOOP}
+            why = "no folder any more" if replaced else error.strerror
             granted = f"{printable(directory.guest_path)}, which this tool was granted"
             raise _Refused(f"cannot be reached: {granted}: {why}") from None
         finally:
