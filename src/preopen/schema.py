@@ -21,6 +21,7 @@ from preopen.document import MAX_FAULTS, json_flaw, key_of, shown
 from preopen.errors import Fault, ManifestError
 from preopen.outcome import JsonValue
 from preopen.pattern import parse_pattern
+from preopen.plain import compile_plain
 
 MAX_SCHEMA_BYTES: Final = (
     64 << 10
@@ -83,6 +84,7 @@ class Validator:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._validator = _Checker(dict(schema), registry=Registry())
+        self._fits = compile_plain(schema)
 
     def problems(self, value: JsonValue) -> tuple[str, ...]:
         """Return what does not fit, each as "place: expected this, found that"; at most eight."""
@@ -92,6 +94,8 @@ class Validator:
         """Return what does not fit, at most eight, in the schema's order; () is good."""
         if flaw := json_flaw(value):
             return (Problem(key="", found=flaw, expected="send plain JSON"),)
+        if self._fits(value):
+            return ()
         try:
             errors = self._validator.iter_errors(value)
             return tuple(islice(dict.fromkeys(map(_problem, errors)), MAX_FAULTS))
