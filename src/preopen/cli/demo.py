@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import click
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
@@ -24,7 +25,7 @@ from preopen.cli.demo_attempts import ATTEMPTS, ELSEWHERE, Attempt
 from preopen.cli.demo_person import Person
 from preopen.cli.demo_quarantine import quarantined_lines
 from preopen.cli.demo_web import DemoWeb, serve_web
-from preopen.cli.looping import run_loop
+from preopen.cli.looping import import_loop
 from preopen.cli.main import explain_error
 from preopen.cli.printing import aligned, safe
 from preopen.shipped import MANIFESTS, WASM, shipped
@@ -60,11 +61,12 @@ class Demo:
 
 def main() -> None:
     """Show what preopen does, in some seconds."""
+    import_loop()
     with tempfile.TemporaryDirectory(prefix="preopen-demo-") as folder:
         here = Path(folder).resolve()
         _make_project(here)
         try:
-            run_loop(_run, here)
+            anyio.run(_run, here)
         except BaseException as error:  # noqa: BLE001 - said in words, as every verb does
             sys.exit(explain_error(error))
 

@@ -21,10 +21,18 @@ def run_loop(
     *given: *_Given,
     options: dict[str, Any] | None = None,
 ) -> _Result:
-    """Run a function in a loop of its own, as `anyio.run` does with these backend options."""
+    """Run a function in a loop of its own, as `anyio.run` does with these backend options.
+
+    Nothing may be open or begun that is to be cleared away: `import_loop` comes before that.
+    """
+    import_loop(options)
+    return anyio.run(function, *given, backend_options=options)
+
+
+def import_loop(options: dict[str, Any] | None = None) -> None:
+    """Have imported what `anyio.run` with these options needs; Ctrl-C ends the process at once."""
     with ending_at_once():
         anyio.run(_nothing, backend_options=options)  # half a millisecond, behind its imports
-    return anyio.run(function, *given, backend_options=options)
 
 
 async def _nothing() -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import anyio
 import click
 
 from preopen.cells.cache import Cache
 from preopen.cells.compiling import compile_binary
-from preopen.cli.looping import run_loop
+from preopen.cli.looping import import_loop
 from preopen.cli.options import examples, json_flag
 from preopen.cli.printing import say, say_json, warn
 from preopen.errors import Fault, PlatformError
@@ -52,9 +53,10 @@ def command(names: tuple[str, ...], *, as_json: bool) -> int:
             Fault(place="preopen selftest", found=found, write="run it on a machine with Linux")
         )
     sections = frozenset(map(Section, names)) or frozenset(Section)
+    import_loop()
     with tempfile.TemporaryDirectory(prefix="preopen selftest ") as folder:
         top = Path(folder).resolve()
-        results = run_loop(_run, top, sections, as_json)
+        results = anyio.run(_run, top, sections, as_json)
     if as_json:
         say_json({"attacks": [_to_json(result) for result in results]})
     return 0 if all(result.passed for result in results) else _NO
