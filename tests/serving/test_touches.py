@@ -19,7 +19,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def no_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nothing told that was not touched."""
-    monkeypatch.setattr(module, "_TICK_S", 3600)
+    monkeypatch.setattr(module, "TICK_S", 3600)
 
 
 async def test_opening_and_reading_is_no_touch_and_writing_is_one(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ async def test_where_watching_is_impossible_that_is_said_once_and_looks_go_on(
         yield
 
     monkeypatch.setattr(watching, "touches", full)
-    monkeypatch.setattr(watching, "_TICK_S", 0.01)
+    monkeypatch.setattr(watching, "TICK_S", 0.01)
     looks = Looks(tmp_path)
     with anyio.fail_after(20), caplog.at_level(logging.WARNING):
         async with anyio.create_task_group() as tasks:

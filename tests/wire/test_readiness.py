@@ -3,6 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import closing
+from typing import TypeAlias
 
 import anyio
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from preopen.wire.readiness import Readiness
 
 pytestmark = pytest.mark.anyio
+
+Pair: TypeAlias = tuple[socket.socket, socket.socket]
 
 
 @pytest.fixture(
@@ -22,7 +26,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> object:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+def pair() -> Iterator[Pair]:
     """Give two connected sockets."""
     here, there = socket.socketpair()
     here.setblocking(False)
@@ -30,12 +34,16 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield here, there
 
 
-async def test_it_waits_for_what_comes_again_and_again(
-    pair: tuple[socket.socket, socket.socket],
-) -> None:
+@pytest.fixture
+def readiness(pair: Pair) -> Iterator[Readiness]:
+    """Watch the first of them."""
+    with closing(Readiness(pair[0].fileno())) as watched:
+        yield watched
+
+
+async def test_it_waits_for_what_comes_again_and_again(pair: Pair, readiness: Readiness) -> None:
     """Ours: between two askings nothing is registered anew."""
     here, there = pair
-    readiness = Readiness(here.fileno())
     with anyio.fail_after(20):
         for sent in (b"one", b"two", b"three"):
             async with anyio.create_task_group() as tasks:
@@ -46,15 +54,11 @@ async def test_it_waits_for_what_comes_again_and_again(
         there.close()
         await readiness.wait()  # an end can be read, too
         assert here.recv(16) == b""
-    readiness.close()
 
 
-async def test_nobody_is_told_of_what_was_read_already(
-    pair: tuple[socket.socket, socket.socket],
-) -> None:
+async def test_nobody_is_told_of_what_was_read_already(pair: Pair, readiness: Readiness) -> None:
     """Ours: an event that was on its way had the server read standard input, which blocked it."""
     here, there = pair
-    readiness = Readiness(here.fileno())
     for _ in range(20):
         there.send(b"x")
         await readiness.wait()
@@ -62,15 +66,13 @@ async def test_nobody_is_told_of_what_was_read_already(
         with anyio.move_on_after(0.005) as quiet:
             await readiness.wait()
         assert quiet.cancelled_caught
-    readiness.close()
 
 
 async def test_what_comes_unasked_does_not_keep_the_loop_awake(
-    pair: tuple[socket.socket, socket.socket],
+    pair: Pair, readiness: Readiness
 ) -> None:
     """Threat model: a cell between two calls that talks all the same."""
     here, there = pair
-    readiness = Readiness(here.fileno())
     there.send(b"asked")
     await readiness.wait()
     for _ in range(10):  # the loop looks at its descriptors
@@ -79,15 +81,13 @@ async def test_what_comes_unasked_does_not_keep_the_loop_awake(
     assert not loop.remove_reader(here.fileno())
     with anyio.fail_after(20):
         await readiness.wait()  # it is still there
-    readiness.close()
 
 
 async def test_closing_wakes_who_waits_and_lets_nobody_wait_again(
-    pair: tuple[socket.socket, socket.socket],
+    pair: Pair, readiness: Readiness
 ) -> None:
     """anyio.notify_closing: ClosedResourceError."""
     here, _ = pair
-    readiness = Readiness(here.fileno())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_wait_until_closed, readiness)
         await anyio.wait_all_tasks_blocked()
@@ -103,11 +103,10 @@ async def _wait_until_closed(readiness: Readiness) -> None:
 
 
 async def test_one_that_gives_up_leaves_the_next_one_its_turn(
-    pair: tuple[socket.socket, socket.socket],
+    pair: Pair, readiness: Readiness
 ) -> None:
     """Ours: a call that is cancelled while it waits for its cell."""
-    here, there = pair
-    readiness = Readiness(here.fileno())
+    _, there = pair
     with anyio.move_on_after(0.01):
         await readiness.wait()
     async with anyio.create_task_group() as tasks:
@@ -116,13 +115,11 @@ async def test_one_that_gives_up_leaves_the_next_one_its_turn(
         with pytest.raises(anyio.BusyResourceError):
             await readiness.wait()
         there.send(b"now")
-    readiness.close()
 
 
-def test_it_can_be_closed_when_no_loop_runs(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_it_can_be_closed_when_no_loop_runs(pair: Pair, readiness: Readiness) -> None:
     """Ours: the shell closes a launcher after its loop."""
-    here, there = pair
-    readiness = Readiness(here.fileno())
+    _, there = pair
     there.send(b"x")
     anyio.run(readiness.wait)
     readiness.close()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import anyio
 
 from preopen.policy.places import is_inside, printable
+from preopen.serving import inotify
 from preopen.trust.learning import Act, Use
 
 MAX_FOLDERS: Final = 10_000  # about 10 MB of the kernel's; a checkout with dependencies has fewer
@@ -22,11 +23,16 @@ MAX_USES: Final = 200_000  # of all calls together, each once a call
 
 # inotify(7). Reads of a file are left out: they would be most of what comes, and add nothing to
 # its open. A folder's are asked for, since a cell opens each folder that it mounts.
-_ACCESS, _MODIFY, _ATTRIB, _CLOSE_WRITE, _OPEN = 0x1, 0x2, 0x4, 0x8, 0x20
-_MOVED, _CREATE, _DELETE = 0x40 | 0x80, 0x100, 0x200
-_OVERFLOW, _IGNORED, _IS_FOLDER = 0x4000, 0x8000, 0x4000_0000
-_ONLY_FOLDERS, _NO_LINKS = 0x100_0000, 0x200_0000
-_WATCHED: Final = _ACCESS | _MODIFY | _ATTRIB | _CLOSE_WRITE | _OPEN | _MOVED | _CREATE | _DELETE
+_WATCHED: Final = (
+    inotify.ACCESS
+    | inotify.MODIFY
+    | inotify.ATTRIB
+    | inotify.CLOSE_WRITE
+    | inotify.OPEN
+    | inotify.MOVED
+    | inotify.CREATE
+    | inotify.DELETE
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,11 +60,11 @@ class Observer:
 
     def _read(self) -> None:
         for event in self.notify.read(timeout=0) if self.notify else ():
-            if event.mask & _OVERFLOW:
+            if event.mask & inotify.OVERFLOW:
                 self._say_blind("more was opened at once than the kernel keeps")
                 continue
             folder = self.folders.get(event.wd)
-            if folder is None or event.mask & _IGNORED:
+            if folder is None or event.mask & inotify.IGNORED:
                 continue
             path = f"{folder.rstrip('/')}/{event.name}" if event.name else folder
             for use in _uses_of(event.mask, path):
@@ -73,15 +79,15 @@ class Observer:
 
 
 def _uses_of(mask: int, path: str) -> Iterator[Use]:
-    if mask & (_CREATE | _DELETE | _MOVED):
+    if mask & (inotify.CREATE | inotify.DELETE | inotify.MOVED):
         yield Use(act=Act.CHANGED, host_path=path)
-    if mask & _IS_FOLDER:
-        if mask & _ACCESS:
+    if mask & inotify.IS_FOLDER:
+        if mask & inotify.ACCESS:
             yield Use(act=Act.LISTED, host_path=path)
         return
-    if mask & _OPEN:
+    if mask & inotify.OPEN:
         yield Use(act=Act.READ, host_path=path)
-    if mask & (_MODIFY | _CLOSE_WRITE | _ATTRIB):
+    if mask & (inotify.MODIFY | inotify.CLOSE_WRITE | inotify.ATTRIB):
         yield Use(act=Act.WRITTEN, host_path=path)
 
 
@@ -124,7 +130,7 @@ def _watch(observer: Observer, folders: Sequence[str]) -> None:
     """Watch each folder; only once all were walked, or the walk itself would be seen."""
     for folder in folders:
         try:
-            mask = _WATCHED | _ONLY_FOLDERS | _NO_LINKS
+            mask = _WATCHED | inotify.ONLY_FOLDERS | inotify.NO_LINKS
             observer.folders[observer.notify.add_watch(folder, mask)] = folder
         except FileNotFoundError:
             continue  # gone since the walk, with all that was in it

@@ -12,22 +12,27 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from preopen.serving import inotify
 from preopen.wire.readiness import Readiness
 
 _QUIET_S: Final = 0.05  # an edit is over when nothing happened for so long: editors write in steps
 _STORM_S: Final = 1.0  # under changes without end one is told of that often
 # Told without a change: for links that lead elsewhere, folders of which the system tells nothing.
-_TICK_S: Final = 2.0
+TICK_S: Final = 2.0
 _PATIENCE_MS: Final = 500  # of a thread that waits: the server ends no sooner
 
 # inotify(7). What a file holds is seen when its writer closes it; one who never does has the ticks.
-_ATTRIB, _CLOSE_WRITE, _MOVED, _CREATE, _DELETE = 0x4, 0x8, 0x40 | 0x80, 0x100, 0x200
-_DELETE_SELF, _MOVE_SELF, _UNMOUNT, _IGNORED = 0x400, 0x800, 0x2000, 0x8000
-_ONLY_FOLDERS: Final = 0x100_0000
 _WATCHED: Final = (
-    _ATTRIB | _CLOSE_WRITE | _MOVED | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF | _ONLY_FOLDERS
+    inotify.ATTRIB
+    | inotify.CLOSE_WRITE
+    | inotify.MOVED
+    | inotify.CREATE
+    | inotify.DELETE
+    | inotify.DELETE_SELF
+    | inotify.MOVE_SELF
+    | inotify.ONLY_FOLDERS
 )
-_LEFT: Final = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
+_LEFT: Final = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.UNMOUNT | inotify.IGNORED
 
 
 async def touches(folders: Collection[str]) -> AsyncGenerator[None, None]:
@@ -60,7 +65,7 @@ async def by_inotify(folders: Collection[str]) -> AsyncGenerator[None, None]:
             left = False
             while not left:
                 yield
-                with anyio.move_on_after(_TICK_S):
+                with anyio.move_on_after(TICK_S):
                     await readiness.wait()
                     left = await _settle(notify)
 

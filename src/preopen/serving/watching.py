@@ -12,13 +12,11 @@ from typing import Final, TypeAlias
 
 import anyio
 
-from preopen.serving.touches import touches
+from preopen.serving.touches import TICK_S, touches
 
 # Where it lies, and what it is now: inode, size, change of content, change of anything; None where
 # it is not there. The time of a change of anything cannot be set back by who writes the file.
 Stamps: TypeAlias = Mapping[str, tuple[int, int, int, int] | None]
-
-_TICK_S: Final = 2.0  # between two looks where nothing can be watched
 
 _MANIFEST: Final = ".toml"
 _CLOCK_NS: Final = 20_000_000  # a file's times may be a tick of the kernel behind the clock
@@ -101,7 +99,7 @@ async def look_whenever_touched(
                     why,
                 )
             await look()
-            await anyio.sleep(_TICK_S)
+            await anyio.sleep(TICK_S)
 
 
 async def _watch(

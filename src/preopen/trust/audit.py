@@ -6,12 +6,13 @@ never share a file.
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from preopen.errors import PlatformError
-from preopen.own import STATE, unusable
+from preopen.own import STATE, usable
 from preopen.trust.audit_disk import Disk, Fsync
 from preopen.trust.audit_file import ENDING, AuditFile, new_stem, utc_now
 from preopen.trust.audit_record import AuditRecord, fields_of, kind_of
@@ -55,10 +56,8 @@ class AuditLog:
             AuditError: they cannot be made.
 
         """
-        try:
+        with self._telling():
             self._opened()
-        except (OSError, PlatformError) as error:
-            raise self._told(error) from error
 
     def append(self, record: AuditRecord) -> None:
         """Write one record.
@@ -69,7 +68,7 @@ class AuditLog:
                 after that is known.
 
         """
-        try:
+        with self._telling():
             self._disk.check()
             file = self._opened()
             if file.size >= self.max_bytes:
@@ -77,8 +76,6 @@ class AuditLog:
                 file = self._rotated(file)
             fields = fields_of(record, file.key, keeps_values=self.keeps_values)
             file.write(kind_of(record), fields)
-        except (OSError, PlatformError) as error:
-            raise self._told(error) from error
 
     def close(self) -> None:
         """Write the last record, that this is the end, and wait until all is on the disk.
@@ -89,7 +86,7 @@ class AuditLog:
 
         """
         file, self._file = self._file, None
-        try:
+        with self._telling():
             try:
                 if file is not None:
                     with contextlib.closing(file):
@@ -97,8 +94,6 @@ class AuditLog:
                         file.sync(self.fsync)
             finally:
                 self._disk.join()
-        except (OSError, PlatformError) as error:
-            raise self._told(error) from error
 
     def _opened(self) -> AuditFile:
         if self._file is not None and self._file.is_gone:
@@ -136,7 +131,10 @@ class AuditLog:
             self._disk.finish(file)
         return following
 
-    def _told(self, error: OSError | PlatformError) -> AuditError:
-        if isinstance(error, OSError):
-            error = unusable(self._folder, STATE, error)
-        return AuditError(*error.faults)
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            with usable(self._folder, STATE):
+                yield
+        except PlatformError as error:
+            raise AuditError(*error.faults) from error
