@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from wasmtime import WasiConfig
 
@@ -37,9 +37,16 @@ from preopen.wire.codec import PREFIX, FrameError, decode, encode
 from preopen.wire.frames import Answer, Binary, Call, Listening, Load, Rule
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, Starter
 
-# Makes ready what is done between limits and answer. There is one in the product; the self-test's
-# entry point has native code in its place.
-ReadyGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams, Channel], Callable[[], Ended]]
+
+class Guest(NamedTuple):
+    """What is done between limits and answer, and what clears away after the answer has left."""
+
+    run: Callable[[], Ended]
+    close: Callable[[], None]
+
+
+# There is one in the product; the self-test's entry point has native code in its place.
+ReadyGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams, Channel], Guest]
 
 _STARTER_LIMITS = Limits()
 _NOT_LOADED = 65  # EX_DATAERR: `cells/verdict.py` reads it
@@ -47,13 +54,13 @@ _NOT_LOADED = 65  # EX_DATAERR: `cells/verdict.py` reads it
 
 def ready_guest(
     shelf: Shelf, call: Call, wasi: WasiConfig, _streams: Streams, channel: Channel
-) -> Callable[[], Ended]:
+) -> Guest:
     """Return what runs the call's guest in wasmtime; what is ours in its Store is there already."""
     engine, loaded = shelf.get(call.binary)
     store = open_store(engine, wasi)
     ours = shelf.enter_gate(store, call.binary, channel, call.gateway_port)
     limit_store(store, loaded, call.limits, instances_before=ours)
-    return partial(run_command, store, loaded, call.limits)
+    return Guest(partial(run_command, store, loaded, call.limits), store.close)
 
 
 def serve_cell(
@@ -89,10 +96,11 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> Non
                     # Not before: the kernel woke it where there is room, and it may have been made
                     # where a cell that is being warmed computes now.
                     stay_on_one_cpu()
-                channel.send(_answer(channel, shelf, wall, call, ready, walled=walled))
+                clear_away = _answer(channel, shelf, wall, call, ready, walled=walled)
                 walled = True
                 if call.calls_left <= 1:
-                    return
+                    return  # and the kernel clears away
+                clear_away()
                 gc.enable()  # what one call leaves behind is not to be there in the hundredth
             case _:
                 return
@@ -175,12 +183,13 @@ class _Act:
         self._channel = channel
         self._begin_ms = _cpu_ms()
         self._noted = note_modes(call.kept)
-        self._umask = close_umask(self._noted)
+        self._umask = close_umask(self._noted) if self._noted else None
 
     def answer(self, end: str, ended: Ended) -> Answer:
         """Return how the guest ended; the files that it replaced have their modes back by then."""
         restore_modes(self._noted)
-        os.umask(self._umask)
+        if self._umask is not None:
+            os.umask(self._umask)
         return Answer(
             end=end,
             exit_code=ended.exit_code,
@@ -201,7 +210,8 @@ class _Act:
 
 def _answer(
     channel: Channel, shelf: Shelf, wall: Wall, call: Call, ready: ReadyGuest, *, walled: bool
-) -> Answer:
+) -> Callable[[], None]:
+    """Answer one call, and return what is left to do when whoever waits has that answer."""
     act = _Act(channel, call)
     held = {kept.folder for kept in call.kept}
     try:
@@ -214,7 +224,7 @@ def _answer(
                 sockets=Sockets.TCP if port else Sockets.NONE,
             )
             _start_threads(shelf, call)
-        run = ready(shelf, call, wasi, act.streams, channel)
+        guest = ready(shelf, call, wasi, act.streams, channel)
         wall.limit(
             cpu_seconds=call.limits.cpu_seconds,
             memory_bytes=call.limits.memory_bytes,
@@ -223,14 +233,20 @@ def _answer(
             calls_left=call.calls_left - 1,
         )
     except (WallError, WasmtimeError, OSError) as error:
-        return act.answer("refused", Ended(trap=str(error)))
+        channel.send(act.answer("refused", Ended(trap=str(error))))
+        return _nothing
     finally:
         # Mounted and ruled by now: the guest's process needs no second way to them.
         _close(set(channel.taken) - held)
-    ended = run()
+    ended = guest.run()
     answer = act.answer(_end_of(ended), ended)
     _close(held)
-    return answer
+    channel.send(answer)
+    return guest.close
+
+
+def _nothing() -> None:
+    """Leave all as it is."""
 
 
 def _end_of(ended: Ended) -> str:
@@ -257,7 +273,10 @@ def _run_starter(shelf: Shelf, binary: Binary, wasi: WasiConfig | None) -> Ended
     engine, loaded = shelf.get(binary)
     store = open_store(engine, wasi)
     limit_store(store, loaded, _STARTER_LIMITS)
-    return run_command(store, loaded, _STARTER_LIMITS)
+    try:
+        return run_command(store, loaded, _STARTER_LIMITS)
+    finally:
+        store.close()
 
 
 def _close(descriptors: Iterable[int]) -> None:

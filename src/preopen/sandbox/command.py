@@ -62,14 +62,11 @@ def limit_store(store: Store, loaded: Loaded, limits: Limits, *, instances_befor
 
 
 def run_command(store: Store, loaded: Loaded, limits: Limits) -> Ended:
-    """Run a guest to its end in a Store of its own, and close that."""
-    try:
-        ended = _run(store, loaded)
-        if limits.fuel is None:
-            return ended
-        return replace(ended, fuel_used=limits.fuel - store.get_fuel())
-    finally:
-        store.close()
+    """Run a guest to its end in a Store of its own, which is the caller's to close."""
+    ended = _run(store, loaded)
+    if limits.fuel is None:
+        return ended
+    return replace(ended, fuel_used=limits.fuel - store.get_fuel())
 
 
 def _run(store: Store, loaded: Loaded) -> Ended:

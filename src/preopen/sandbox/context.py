@@ -4,8 +4,12 @@ Nothing is inherited, ever: no argument, variable, stream or directory that the 
 """
 
 import ctypes
+import errno
+import itertools
 from collections.abc import Callable
+from ctypes import _Pointer
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from wasmtime import WasiConfig
 from wasmtime import _ffi as ffi
@@ -59,9 +63,9 @@ def make_context(call: Call, streams: Streams) -> WasiConfig:
     wasi.argv = list(call.argv)
     if call.environment:
         wasi.env = call.environment
-    wasi.stdout_custom = streams.write_stdout
-    wasi.stderr_custom = streams.write_stderr
-    _set_stdin(wasi, call.stdin)
+    _set_outputs(wasi, streams)
+    if call.stdin:  # else it is at its end, as wasmtime has it
+        _set_stdin(wasi, call.stdin)
     for mount in call.mounts:
         _preopen(wasi, mount)
     return wasi
@@ -72,6 +76,49 @@ def _preopen(wasi: WasiConfig, mount: Mount) -> None:
     host_path = f"/proc/self/fd/{mount.folder}"
     for guest_path in mount.guest_paths:
         wasi.preopen_dir(host_path, guest_path, mount.access is Access.WRITE)
+
+
+# `stdout_custom` of wasmtime-py without what one call at a time has no use for: it has each stream
+# taken back by the thread that wrote it, which makes an interpreter's state for that and waits for
+# the interpreter, and it makes a type for each length of a write. Here the streams of the last call
+# are known by number; what a thread writes for an earlier one, late, is dropped.
+_numbers: Final = itertools.count(1)
+_outputs: Final[dict[int, Streams]] = {}
+_Start: TypeAlias = "_Pointer[ctypes.c_ubyte]"
+_Writer: Final = ctypes.CFUNCTYPE(
+    ctypes.c_ssize_t, ctypes.c_void_p, ctypes.POINTER(ctypes.c_ubyte), ctypes.c_size_t
+)
+_NO_END: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()  # a null pointer: nothing is to be freed
+
+
+def _set_outputs(wasi: WasiConfig, streams: Streams) -> None:
+    number = next(_numbers)
+    _outputs.clear()
+    _outputs[number] = streams
+    ffi.wasi_config_set_stdout_custom(wasi.ptr(), _STDOUT, number, _NO_END)
+    ffi.wasi_config_set_stderr_custom(wasi.ptr(), _STDERR, number, _NO_END)
+
+
+def _to_stdout(number: int, start: _Start, size: int) -> int:
+    return _write(Streams.write_stdout, number, start, size)
+
+
+def _to_stderr(number: int, start: _Start, size: int) -> int:
+    return _write(Streams.write_stderr, number, start, size)
+
+
+def _write(write: Callable[[Streams, bytes], None], number: int, start: _Start, size: int) -> int:
+    streams = _outputs.get(number)
+    try:
+        if streams is not None:
+            write(streams, ctypes.string_at(start, size))
+    except Exception:  # noqa: BLE001 - nothing may be raised into native code; the guest is told
+        return -errno.EIO
+    return size
+
+
+_STDOUT: Final = _Writer(_to_stdout)
+_STDERR: Final = _Writer(_to_stderr)
 
 
 def _set_stdin(wasi: WasiConfig, data: bytes) -> None:

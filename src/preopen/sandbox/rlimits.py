@@ -3,7 +3,7 @@
 import os
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Final, TypeAlias
 
 SLACK_BYTES: Final = 4 << 20  # for the host's allocations; one that fails in Rust aborts the cell
@@ -57,6 +57,7 @@ def limits_for(
 
 def limit_self(
     statm: int,
+    has: MutableMapping[int, SoftAndHard],
     *,
     cpu_seconds: int,
     memory_bytes: int,
@@ -64,7 +65,10 @@ def limit_self(
     open_files: int,
     calls_left: int,
 ) -> None:
-    """Set this process's limits for the call that begins now; see `limits_for`."""
+    """Set this process's limits for the call that begins now; see `limits_for`.
+
+    `has` are those that it was given by its calls so far; what stays as it is is not set again.
+    """
     wanted = limits_for(
         cpu_used_s=time.process_time(),
         data_used_bytes=measure_data(statm),
@@ -75,7 +79,7 @@ def limit_self(
         calls_left=calls_left,
     )
     for name, (soft, hard) in wanted.items():
-        _set(name, soft, hard)
+        _set(name, soft, hard, has)
 
 
 def rehearse(statm: int) -> None:
@@ -93,9 +97,16 @@ def rehearse(statm: int) -> None:
         resource.setrlimit(name, resource.getrlimit(name))
 
 
-def _set(name: int, soft: int, hard: int) -> None:
+def _set(name: int, soft: int, hard: int, has: MutableMapping[int, SoftAndHard]) -> None:
+    before = has.get(name)
+    if before is not None:  # nobody here raises a hard limit again
+        soft, hard = min(soft, before[1]), min(hard, before[1])
+        if (soft, hard) == before:
+            return
     try:
         resource.setrlimit(name, (soft, hard))
-    except ValueError:  # above the hard limit that is there: an operator's own, or the last call's
+    except ValueError:  # above the hard limit that is there: an operator's own
         _, ceiling = resource.getrlimit(name)
-        resource.setrlimit(name, (min(soft, ceiling), min(hard, ceiling)))
+        soft, hard = min(soft, ceiling), min(hard, ceiling)
+        resource.setrlimit(name, (soft, hard))
+    has[name] = soft, hard

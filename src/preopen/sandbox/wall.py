@@ -57,6 +57,7 @@ class Wall:
         self._missing = frozenset(missing)
         self._up: list[Layer] = list(inherited)
         self._statm = -1
+        self._limits: dict[int, rlimits.SoftAndHard] = {}
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -165,6 +166,7 @@ class Wall:
             Layer.RLIMITS,
             lambda: rlimits.limit_self(
                 self._statm,
+                self._limits,
                 cpu_seconds=cpu_seconds,
                 memory_bytes=memory_bytes,
                 file_size_bytes=file_size_bytes,
@@ -274,6 +276,7 @@ def _try_layers(writing: int) -> None:
 def _try_rlimits() -> None:
     rlimits.limit_self(
         rlimits.open_statm(),
+        {},
         cpu_seconds=60,
         memory_bytes=1 << 30,
         file_size_bytes=1 << 20,

@@ -5,12 +5,12 @@ Only WebAssembly is out of the way: what stops an attack now is the operating sy
 """
 
 import json
-from collections.abc import Callable
 from functools import partial
 
 from wasmtime import WasiConfig
 
 from preopen.sandbox import zygote
+from preopen.sandbox.cell import Guest
 from preopen.sandbox.command import Ended
 from preopen.sandbox.context import Streams
 from preopen.sandbox.engine import Shelf
@@ -23,10 +23,10 @@ from preopen.wire.frames import Call
 
 def ready_native(
     _shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams, channel: Channel
-) -> Callable[[], Ended]:
+) -> Guest:
     """Return what does the acts of a call, in a guest's place."""
     body = Body(call=call, channel=channel, print=streams.write_stdout, warn=streams.write_stderr)
-    return partial(_run_native, body, streams)
+    return Guest(partial(_run_native, body, streams), close=lambda: None)
 
 
 def _run_native(body: Body, streams: Streams) -> Ended:

@@ -53,6 +53,10 @@ _MAY_BE_NONE: Final = frozenset(f.name for f in fields(Limits) if f.default is N
 # Made once: `json.dumps` and `json.loads` make, or look for, a dozen things at each call.
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _DECODER: Final = json.JSONDecoder()
+# `Access("read")` finds the same in three calls.
+_ACCESS: Final = {each.value: each for each in Access}
+_REACH: Final = {each.value: each for each in Reach}
+_STR: Final = frozenset({str})
 _ENDS: Final = frozenset({"exited", "trapped", "out_of_fuel", "overflow", "refused"})
 
 
@@ -159,8 +163,8 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
         Mount(
             folder=_descriptor(descriptors, place),
             guest_paths=_words(guest_paths),
-            access=Access(access),
-            reach=Reach(reach),
+            access=_ACCESS[access],
+            reach=_REACH[reach],
             host_paths=_words(host_paths),
         )
         for place, guest_paths, access, reach, host_paths in header.pop("mounts")
@@ -170,7 +174,7 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
         rules = tuple(
             Rule(
                 descriptor=_descriptor(descriptors, place),
-                access=Access(access),
+                access=_ACCESS[access],
                 is_file=bool(is_file),
             )
             for place, access, is_file in rules
@@ -194,6 +198,13 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
 
 
 def _read_limits(value: Mapping[str, Any]) -> Limits:
+    return _limits_of(tuple(value), *value.values())
+
+
+# A tool's calls have the same ones. By type, too: 1 and true are equal, and true is no number.
+@functools.lru_cache(maxsize=16, typed=True)
+def _limits_of(names: tuple[str, ...], *numbers: Any) -> Limits:  # noqa: ANN401 - of JSON
+    value = dict(zip(names, numbers, strict=True))
     given = {name: number for name, number in value.items() if number is not None}
     if not value.keys() - given.keys() <= _MAY_BE_NONE:
         raise FrameError("a limit is missing")
@@ -249,7 +260,10 @@ def _hello(header: dict[str, Any], _body: bytes, _descriptors: Sequence[int]) ->
 
 def _words(value: object) -> tuple[str, ...]:
     """Return a list of strings; a string alone would be one of its letters."""
-    return tuple(_expect(word, str) for word in _expect(value, list))
+    words = _expect(value, list)
+    if not _STR.issuperset(map(type, words)):
+        raise FrameError("a word is no text")
+    return tuple(words)
 
 
 def _expect(value: Any, *kinds: type) -> Any:  # noqa: ANN401 - JSON values have any type until here
