@@ -20,12 +20,16 @@ class Holders:
         """Hold one permit of a tool until `release(name)`."""
         self.gates[name] = anyio.Event()
         try:
-            async with self.permits.hold(tool, concurrency=concurrency, queue=queue):
-                self.began.append(name)
-                await self.gates[name].wait()
+            await self.permits.take(tool, concurrency=concurrency, queue=queue)
         except Full as full:
             self.full.append(name)
             self.busy.append((full.busy.limit, full.busy.limit_value))
+            return
+        try:
+            self.began.append(name)
+            await self.gates[name].wait()
+        finally:
+            self.permits.give_back(tool)
 
     async def release(self, name: str) -> None:
         """Let one go, and let the others notice."""

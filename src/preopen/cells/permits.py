@@ -4,8 +4,6 @@ No process and no clock here. One event loop, so no lock.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -51,9 +49,10 @@ class Permits:
         """How many calls hold a permit now."""
         return self._running
 
-    @asynccontextmanager
-    async def hold(self, tool: str, *, concurrency: int, queue: int) -> AsyncIterator[None]:
-        """Hold one permit of this tool, after waiting for it behind at most `queue` others.
+    async def take(self, tool: str, *, concurrency: int, queue: int) -> None:
+        """Take one permit of this tool, after waiting for it behind at most `queue` others.
+
+        Whoever returns from here gives it back, however the call ends.
 
         Raises:
             Full: that many wait already; it names `cells` where the tool's own limit left room.
@@ -65,14 +64,18 @@ class Permits:
             await self._wait(tool, line, queue)
         else:
             self._start(line)
-        try:
-            yield
-        finally:
-            self._running -= 1
-            line.running -= 1
-            self._admit()
-            if not line.running and not line.waiting:
-                self._lines.pop(tool, None)
+
+    def give_back(self, tool: str) -> None:
+        """Give back one permit that `take` gave this tool; who waits for it may start."""
+        line = self._lines[tool]
+        self._running -= 1
+        line.running -= 1
+        self._admit()
+        self._forget_idle(tool, line)
+
+    def _forget_idle(self, tool: str, line: _Line) -> None:
+        if not line.running and not line.waiting:
+            self._lines.pop(tool, None)
 
     async def _wait(self, tool: str, line: _Line, queue: int) -> None:
         if len(line.waiting) >= queue:
@@ -85,13 +88,10 @@ class Permits:
             await turn.wait()
         except BaseException:
             if turn.is_set():  # admitted and cancelled in the same turn of the loop
-                self._running -= 1
-                line.running -= 1
-                self._admit()
+                self.give_back(tool)
             else:
                 line.waiting.remove(turn)
-            if not line.running and not line.waiting:
-                self._lines.pop(tool, None)
+                self._forget_idle(tool, line)
             raise
 
     def _may_start(self, line: _Line) -> bool:

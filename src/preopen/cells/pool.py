@@ -99,10 +99,11 @@ class Pool:
             if busy is not None:
                 return Run(outcome=busy)
         try:
-            async with self.permits.hold(
-                job.tool, concurrency=limits.concurrency, queue=limits.queue
-            ):
+            await self.permits.take(job.tool, concurrency=limits.concurrency, queue=limits.queue)
+            try:
                 return await self._run_in(await self._supply(job.source).take(job), job)
+            finally:
+                self.permits.give_back(job.tool)
         except Full as full:
             if limits.rate is not None:
                 self.rates.take_back(job.tool)
