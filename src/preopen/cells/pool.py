@@ -114,8 +114,12 @@ class Pool:
     async def _run_in(self, cell: Cell, job: Job) -> Run:
         started, answer = time.perf_counter(), None
         try:
-            with self.turns.of(cell), anyio.move_on_after(job.limits.wall_time_ms / 1000):
-                answer = await self._ask(cell, job)
+            self.turns.begin(cell)
+            try:
+                with anyio.move_on_after(job.limits.wall_time_ms / 1000):
+                    answer = await self._ask(cell, job)
+            finally:
+                self.turns.end(cell)
             if answer is not None:
                 usage = read_usage(answer, job.limits, _ms_since(started))
                 outcome = read_answer(answer, job)

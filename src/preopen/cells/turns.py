@@ -8,8 +8,6 @@ run, the less each weighs, and all of a CPU that nobody else wants is theirs.
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,15 +33,14 @@ class Turns:
     _running: dict[Cell, float] = field(default_factory=dict)
     _begun: anyio.Event = field(default_factory=anyio.Event)
 
-    @contextmanager
-    def of(self, cell: Cell) -> Iterator[None]:
-        """Look after a cell while it runs a call."""
+    def begin(self, cell: Cell) -> None:
+        """Look after a cell, which is about to run a call, until `end`."""
         self._running[cell] = cell.cpu_ms()
         self._begun.set()
-        try:
-            yield
-        finally:
-            del self._running[cell]
+
+    def end(self, cell: Cell) -> None:
+        """Look after it no more."""
+        del self._running[cell]
 
     async def keep(self) -> None:
         """Have each cell give way once its call has computed for long; sleep where none runs."""
