@@ -1,10 +1,12 @@
 """Calls that count, by a clock that a test sets, for the tests of this room."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from preopen.outcome import Denial
 from preopen.policy.quotas import Quota, QuotaPolicy
-from preopen.trust.quotas import Quotas
+from preopen.trust.quotas import Count, Quotas
 
 NOW = 30_000_000  # minutes since the epoch: a day in 2027
 
@@ -25,9 +27,20 @@ def quotas(file: Path, clock: Clock, **tools: Quota) -> Quotas:
     return Quotas(policy=QuotaPolicy(file=str(file), quotas=named), clock=clock)
 
 
+@asynccontextmanager
+async def counting(quotas: Quotas, tool: str) -> AsyncIterator[Count | Denial]:
+    """Count one call while it runs, or say why it may not begin."""
+    count = await quotas.begin(tool)
+    try:
+        yield count
+    finally:
+        if isinstance(count, Count):
+            await quotas.end(tool, count)
+
+
 async def call(quotas: Quotas, tool: str, *, sent: int = 0, began: bool = True) -> Denial | None:
     """Make one call that sends so many bytes; return the Denial of one that may not begin."""
-    async with quotas.counting(tool) as count:
+    async with counting(quotas, tool) as count:
         if isinstance(count, Denial):
             return count
         count.bytes_out, count.began = sent, began

@@ -12,11 +12,12 @@ import anyio
 from preopen.outcome import Denial
 from preopen.policy.quotas import Quota, QuotaPolicy
 from preopen.trust.quotas import Quotas
+from trust.calls import counting
 
 
 async def first_call(quotas: Quotas, tool: str) -> None:
     """Make one call that lasts until a line is said, so that every server has one at once."""
-    async with quotas.counting(tool) as count:
+    async with counting(quotas, tool) as count:
         if isinstance(count, Denial):
             raise TypeError(count)
         sys.stdout.write("inside\n")
@@ -28,7 +29,7 @@ async def calls_until_denied(quotas: Quotas, tool: str) -> tuple[int, Denial]:
     """Return how many calls were let in, and what the next one was told."""
     calls = 0
     while True:
-        async with quotas.counting(tool) as count:
+        async with counting(quotas, tool) as count:
             if isinstance(count, Denial):
                 return calls, count
             calls += 1

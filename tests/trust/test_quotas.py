@@ -14,7 +14,7 @@ from preopen.policy.quotas import KEYS, Quota, QuotaPolicy
 from preopen.policy.workspace_file import narrow_policy
 from preopen.trust.quotas import HOUR, Count, Quotas, Spent, judge
 from preopen.trust.usage import DAY, Used
-from trust.calls import NOW, Clock, call, denied, quotas
+from trust.calls import NOW, Clock, call, counting, denied, quotas
 from trust.counting import calls_until_denied
 
 pytestmark = pytest.mark.anyio
@@ -159,7 +159,7 @@ async def test_a_call_that_is_cancelled_has_sent_what_it_sent(file: Path, clock:
     """Ours: a client that takes its calls back in time would send without end."""
     held = quotas(file, clock, fetch=Quota(bytes_out_per_hour=1))
     with anyio.CancelScope() as scope:
-        async with held.counting("fetch") as count:
+        async with counting(held, "fetch") as count:
             assert isinstance(count, Count)
             count.bytes_out = 100
             scope.cancel()
@@ -216,7 +216,7 @@ async def test_calls_at_once_in_one_server_never_exceed_a_quota(file: Path, cloc
 
     async def one() -> None:
         nonlocal inside
-        async with held.counting("fetch") as count:
+        async with counting(held, "fetch") as count:
             if isinstance(count, Denial):
                 denials.append(count)
             else:
@@ -252,7 +252,7 @@ async def test_bytes_that_could_not_be_written_down_count_at_the_next_call(
 ) -> None:
     """Ours: a file that fails at the right moment makes nothing unsent."""
     held = quotas(file, clock, fetch=Quota(bytes_out_per_hour=100))
-    async with held.counting("fetch") as count:
+    async with counting(held, "fetch") as count:
         assert isinstance(count, Count)
         count.bytes_out = 100
         file.chmod(0o644)

@@ -136,16 +136,19 @@ class Invoker:
 
     async def _admit(self, call: _Call, verdict: Allowed, reach: CallReach) -> Answer:
         """Run a call that nobody denied, where its quota has room and no flow came between."""
-        tool, session = call.tool, self.session
-        async with session.quotas.counting(tool.name) as count:
-            if isinstance(count, Denial):
-                return deny(tool, count)
+        tool, quotas = call.tool, self.session.quotas
+        count = await quotas.begin(tool.name)
+        if isinstance(count, Denial):
+            return deny(tool, count)
+        try:
             # Again, and noted at once: another call may have become a source while this was asked.
-            entered = session.flows.enter(reach, said_yes=verdict.crossings)
+            entered = self.session.flows.enter(reach, said_yes=verdict.crossings)
             if isinstance(entered, MustAsk | Forbidden):
                 count.began = False
                 return deny(tool, flow_denial(entered))
             return await self._run(call, verdict, count)
+        finally:
+            await quotas.end(tool.name, count)
 
     async def _run(self, call: _Call, allowed: Allowed, count: Count) -> Answer:
         tool, narrowed, rendered = call.tool, call.narrowed, call.rendered

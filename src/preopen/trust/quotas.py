@@ -4,8 +4,7 @@
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -86,9 +85,11 @@ def _spent(key: str, limit: int, used: Sequence[Used], minute: int) -> Spent | N
 class Count:
     """A call that was let in. Whoever runs it says what came of it, before the counting ends.
 
-    `began` is False where no cell was touched: the call is then no call. `bytes_out` is what its
-    requests carried out.
+    `minute` is that in which it counts, None where its tool has no quota. `began` is False where no
+    cell was touched: the call is then no call. `bytes_out` is what its requests carried out.
     """
+
+    minute: int | None = None
 
     began: bool = True
     bytes_out: int = 0
@@ -107,29 +108,25 @@ class Quotas:
     # One at a time: SQLite's waiting is neither fair nor long.
     _turn: anyio.Lock = field(default_factory=anyio.Lock)
 
-    @asynccontextmanager
-    async def counting(self, tool: str) -> AsyncIterator[Count | Denial]:
-        """Count one call while it runs, or say why it may not begin.
+    async def begin(self, tool: str) -> Count | Denial:
+        """Count one call, or say why it may not begin. Who gets a Count gives it to `end`.
 
         A tool without a quota touches no file. Where the file cannot be used, a tool with a quota
         is denied.
         """
         if self.policy.name_for(tool) is None:
-            yield Count()
-            return
+            return Count()
         async with self._turn:
             minute = await anyio.to_thread.run_sync(self._admit, tool)
-        if isinstance(minute, Denial):
-            yield minute
+        return minute if isinstance(minute, Denial) else Count(minute=minute)
+
+    async def end(self, tool: str, count: Count) -> None:
+        """Write down what came of a call that was counted, also where it was cancelled."""
+        if count.minute is None or (count.began and not count.bytes_out):
             return
-        count = Count()
-        try:
-            yield count
-        finally:
-            if count.bytes_out or not count.began:
-                with anyio.CancelScope(shield=True):  # what went out has gone out
-                    async with self._turn:
-                        await anyio.to_thread.run_sync(self._settle, tool, minute, count)
+        with anyio.CancelScope(shield=True):  # what went out has gone out
+            async with self._turn:
+                await anyio.to_thread.run_sync(self._settle, tool, count.minute, count)
 
     def _admit(self, tool: str) -> int | Denial:
         """Count a call, and return the minute that it counts in."""
