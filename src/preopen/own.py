@@ -32,10 +32,10 @@ def usable(folder: Path, variable: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unusable(folder, variable, error) from error
+        raise unusable(folder, variable, error) from error
 
 
-def _unusable(folder: Path, variable: str, error: OSError) -> PlatformError:
+def unusable(folder: Path, variable: str, error: OSError) -> PlatformError:
     """Return what it means that one of preopen's own folders cannot be made, read or written."""
     found = f"cannot be made or written: {error.strerror or error}"
     if isinstance(error.filename, str | Path) and str(error.filename) != str(folder):

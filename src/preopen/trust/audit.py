@@ -6,13 +6,13 @@ never share a file.
 
 import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from preopen.errors import PlatformError
-from preopen.own import STATE, usable
+from preopen.own import STATE, unusable
 from preopen.trust.audit_disk import Disk, Fsync
 from preopen.trust.audit_file import ENDING, AuditFile, new_stem, utc_now
 from preopen.trust.audit_record import AuditRecord, fields_of, kind_of
@@ -23,6 +23,27 @@ MAX_BYTES: Final = 16 << 20  # a file that people still open; some 20 000 calls
 
 class AuditError(PlatformError):
     """Raised when a record cannot be written: a full disk, a folder that is not ours alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """Says of whatever fails in the log's folder that a record cannot be written. For each time."""
+
+    folder: Path
+
+    def __enter__(self) -> None:
+        """Begin to write."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            raise AuditError(*unusable(self.folder, STATE, error).faults) from error
+        if isinstance(error, PlatformError):
+            raise AuditError(*error.faults) from error
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,10 +65,12 @@ class AuditLog:
     _file: AuditFile | None = None
     _gone: AuditFile | None = None
     _disk: Disk = field(init=False)
+    _telling: _Telling = field(init=False)
 
     def __post_init__(self) -> None:
         self._disk = Disk(fsync=self.fsync)
         self._folder = self.state_dir / FOLDER
+        self._telling = _Telling(self._folder)
 
     def open(self) -> None:
         """Make folder, key and file, if they are not there yet.
@@ -56,7 +79,7 @@ class AuditLog:
             AuditError: they cannot be made.
 
         """
-        with self._telling():
+        with self._telling:
             self._opened()
 
     def append(self, record: AuditRecord) -> None:
@@ -68,7 +91,7 @@ class AuditLog:
                 after that is known.
 
         """
-        with self._telling():
+        with self._telling:
             self._disk.check()
             file = self._opened()
             if file.size >= self.max_bytes:
@@ -86,7 +109,7 @@ class AuditLog:
 
         """
         file, self._file = self._file, None
-        with self._telling():
+        with self._telling:
             try:
                 if file is not None:
                     with contextlib.closing(file):
@@ -130,11 +153,3 @@ class AuditLog:
         finally:
             self._disk.finish(file)
         return following
-
-    @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            with usable(self._folder, STATE):
-                yield
-        except PlatformError as error:
-            raise AuditError(*error.faults) from error
