@@ -6,7 +6,7 @@ Nothing is sent unless a person installed an SDK and an exporter, and told them 
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -24,18 +24,17 @@ _Attribute: TypeAlias = str | int | float | list[str]
 _PREFIX: Final = "preopen."
 
 
-@contextmanager
-def call_span(asked: Asked) -> Iterator[Tell]:
+def call_span(asked: Asked) -> AbstractContextManager[Tell]:
     """Hold a span open while a call runs; what is yielded writes the end of the call into it."""
     # An SDK has imported it, and so has the SDK of MCP; for the shell alone it would be 30 ms.
-    if "opentelemetry.trace" not in sys.modules:
-        yield _tell_nobody
-        return
-    from opentelemetry import trace  # noqa: PLC0415 - as above
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return _NO_SPAN  # nobody set one up, so nobody hears of a span
+    return _open_span(asked)
 
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        yield _tell_nobody  # nobody set one up, so nobody hears of a span
-        return
+
+@contextmanager
+def _open_span(asked: Asked) -> Iterator[Tell]:
     # The text of an exception is for preopen's own log.
     with _tracer().start_as_current_span(
         f"tools/call {asked.tool}", record_exception=False, set_status_on_exception=False
@@ -53,7 +52,7 @@ def call_span(asked: Asked) -> Iterator[Tell]:
 
 
 def _end(span: "Span", ended: Mapping[str, JsonValue]) -> None:
-    from opentelemetry.trace import StatusCode  # noqa: PLC0415 - as above
+    from opentelemetry.trace import StatusCode  # noqa: PLC0415 - as for a call
 
     span.set_attributes(_attributes(ended))
     good = ended.get("outcome") == "Returned"
@@ -81,8 +80,11 @@ def _tell_nobody(_receipt: Mapping[str, JsonValue], _consent: str, _channel: str
     return
 
 
+_NO_SPAN: Final = nullcontext(_tell_nobody)
+
+
 @cache
 def _tracer() -> "Tracer":
-    from opentelemetry.trace import get_tracer  # noqa: PLC0415 - as above
+    from opentelemetry.trace import get_tracer  # noqa: PLC0415 - as for a call
 
     return get_tracer("preopen", __version__)
