@@ -41,6 +41,19 @@ class _Hole:
 _Part: TypeAlias = str | _Hole  # a literal piece of an element, or a hole in it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Template:
+    """One element, parsed: its parts, the arguments in them, and its text where there are none."""
+
+    parts: tuple[_Part, ...]
+    names: tuple[str, ...]
+    literal: str | None
+
+    def lacks_argument(self, arguments: Mapping[str, JsonValue]) -> bool:
+        """Return whether an argument of the template is absent or null, so that it drops."""
+        return None in map(arguments.get, self.names)
+
+
 class _Refused(Exception):  # noqa: N818 - a Denial on its way to `render`
     """Raised inside this file where a value cannot go where the template puts it."""
 
@@ -115,14 +128,17 @@ def _problems(element: str, properties: Collection[str]) -> Iterator[tuple[str, 
 
 
 @lru_cache(maxsize=1024)  # the same few for each call of a tool
-def _parse(element: str) -> tuple[_Part, ...]:
-    """Return the parts of an element. Lone braces were refused when the manifest was loaded."""
-    return tuple(
+def _parse(element: str) -> _Template:
+    """Return an element as a template. Lone braces were refused when the manifest was loaded."""
+    parts: tuple[_Part, ...] = tuple(
         _Hole(argument=match[1])
         if match[1] is not None
         else {"{{": "{", "}}": "}"}.get(match[0], match[0])
         for match in _TOKEN.finditer(element)
     )
+    names = tuple(part.argument for part in parts if isinstance(part, _Hole))
+    literal = None if names else "".join(part for part in parts if isinstance(part, str))
+    return _Template(parts=parts, names=names, literal=literal)
 
 
 def _argv(
@@ -134,8 +150,11 @@ def _argv(
         group = (item,) if isinstance(item, str) else item
         done: list[str] = []
         for element in group:
-            parts = _parse(element)
-            values = _expand(parts, arguments, only_operands=only_operands or _SEPARATOR in done)
+            template = _parse(element)
+            if template.literal is not None:
+                done.append(template.literal)
+                continue
+            values = _expand(template, arguments, only_operands=only_operands or _SEPARATOR in done)
             if not values:  # an absent argument takes its whole group along
                 done = []
                 break
@@ -146,27 +165,20 @@ def _argv(
 
 
 def _expand(
-    parts: tuple[_Part, ...], arguments: Mapping[str, JsonValue], *, only_operands: bool
+    template: _Template, arguments: Mapping[str, JsonValue], *, only_operands: bool
 ) -> list[str]:
-    """Return the elements that one template makes: one, none, or one for each item of an array."""
-    if _lacks_argument(parts, arguments):
+    """Return the elements that a template makes: one, none, or one for each item of an array."""
+    if template.lacks_argument(arguments):
         return []
-    match parts:
-        case (str() as literal,):
-            return [literal]
+    match template.parts:
         case (_Hole(argument=name),) if isinstance(arguments[name], list):
             found = [[(_text(name, item), name)] for item in arguments[name] if item is not None]
         case _:
-            found = [[_fill(part, arguments) for part in parts]]
+            found = [[_fill(part, arguments) for part in template.parts]]
     if not only_operands:
         for pieces in found:
             _refuse_option(pieces)
     return ["".join([text for text, _ in pieces]) for pieces in found]
-
-
-def _lacks_argument(parts: tuple[_Part, ...], arguments: Mapping[str, JsonValue]) -> bool:
-    """Return whether an argument of the template is absent or null, so that it drops."""
-    return any(isinstance(p, _Hole) and arguments.get(p.argument) is None for p in parts)
 
 
 def _fill(part: _Part, arguments: Mapping[str, JsonValue]) -> tuple[str, str]:
@@ -212,10 +224,10 @@ def _stdin(template: str, arguments: Mapping[str, JsonValue]) -> bytes:
     if template == "json":
         members = (f"{_json(n, n)}:{_json(n, value)}" for n, value in arguments.items())
         return ("{" + ",".join(members) + "}").encode()
-    parts = _parse(template)
-    if _lacks_argument(parts, arguments):
+    parsed = _parse(template)
+    if parsed.lacks_argument(arguments):
         return b""
-    return "".join(_fill(part, arguments)[0] for part in parts).encode()
+    return "".join(_fill(part, arguments)[0] for part in parsed.parts).encode()
 
 
 def _text(name: str, value: JsonValue) -> str:
