@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -251,9 +252,7 @@ def test_denial_says_how_the_operator_opens_more(tree: Path) -> None:
         for ask in manifest.directories
         for host in ("${workspace}", "${folders}")
     )
-    asked = type(manifest)(
-        **{name: getattr(manifest, name) for name in manifest.__slots__} | {"directories": asks}
-    )
+    asked = replace(manifest, directories=asks)
     answer = narrow(asked, grants, {"path": "/etc/passwd"}, home="/nowhere")
 
     assert isinstance(answer, Denial)

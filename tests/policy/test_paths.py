@@ -46,7 +46,7 @@ def host_path(text: str, *directories: Directory, home: str = HOME) -> str:
 def denied(text: str, *directories: Directory, allow: str = "") -> Denial:
     """Resolve what must be denied, and must leave nothing open."""
     before = open_descriptors()
-    answer = open_path(text, directories, home=HOME, allow=allow)
+    answer = open_path(text, directories, home=HOME, allow=lambda: allow)
     assert isinstance(answer, Denial), answer
     assert before == open_descriptors()
     return answer

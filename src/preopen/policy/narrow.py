@@ -109,9 +109,7 @@ class _Call:
     def __init__(self, manifest: Manifest, grants: Grants, home: str) -> None:
         self.opened: list[int] = []
         self._directories = grants.directories
-        self._names = manifest.path_arguments
-        self._narrowing = {name for ask in manifest.directories for name in ask.narrow_to}
-        self._allow = _way_out(manifest)
+        self._manifest = manifest
         self._home = home
         self.replaceable: list[Replaceable] = []
         self._drafts: list[Draft] = []
@@ -124,7 +122,7 @@ class _Call:
 
     def narrow_to(self, name: str, value: JsonValue) -> JsonValue:
         """Return what the template gets for an argument; open what it names, if it is a path."""
-        if name not in self._names:
+        if name not in self._manifest.path_arguments:
             return value
         told = [self._narrow_to_one(name, text) for text in _texts(value)]
         if not told:
@@ -133,13 +131,13 @@ class _Call:
 
     def _narrow_to_one(self, name: str, text: str) -> str:
         found = self._look_up(text)
-        narrows = name in self._narrowing  # an argument of `paths` alone mounts nothing
+        narrows = name in self._manifest.narrowing  # an argument of `paths` alone mounts nothing
         usable = [d for d in self._directories if name in d.narrow_to or not narrows]
         directory = holder(found.host_path, usable)
         if directory is None or not is_inside(found.folder_path, directory.host_path):
             inside = describe_directories(usable)
             reason = f'{shown(text)} is outside of what "{name}" may name: {inside}'
-            raise _Denied(Denial(target=text, reason=reason, allow=self._allow))
+            raise _Denied(Denial(target=text, reason=reason, allow=self._way_out()))
         first = self._directories[0]
         told = guest_path(found.host_path, directory, first)
         is_missing = found.file is None and found.host_path != found.folder_path
@@ -157,9 +155,14 @@ class _Call:
         if len(self._found) == MAX_PATHS:
             reason = f"the arguments name more than {MAX_PATHS} paths; name fewer, or their folder"
             raise _Denied(Denial(target="paths", reason=reason))
-        found = open_path(text, self._directories, home=self._home, allow=self._allow)
+        found = open_path(text, self._directories, home=self._home, allow=self._way_out)
         self._found[text] = self._keep(found)
         return self._found[text]
+
+    def _way_out(self) -> str:
+        """Return how the operator would open more folders, "" where only the author could."""
+        ways = list(_flags([ask.host for ask in self._manifest.directories]))
+        return f"start preopen with {' or '.join(ways)}" if ways else ""
 
     def _keep(self, found: Found | Denial) -> Found:
         if isinstance(found, Denial):
@@ -192,13 +195,6 @@ def _texts(value: JsonValue) -> Sequence[str]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value
     return ()
-
-
-def _way_out(manifest: Manifest) -> str:
-    """Return how the operator would open more folders, "" where only the tool's author could."""
-    hosts = [ask.host for ask in manifest.directories]
-    ways = list(_flags(hosts))
-    return f"start preopen with {' or '.join(ways)}" if ways else ""
 
 
 def _flags(hosts: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -74,20 +74,20 @@ class _Left(Exception):  # noqa: N818 - not an error: the walk goes on in anothe
 
 
 def open_path(
-    text: str, directories: Sequence[Directory], *, home: str, allow: str = ""
+    text: str, directories: Sequence[Directory], *, home: str, allow: Callable[[], str] = str
 ) -> Found | Denial:
     """Return where a path argument leads inside these directories, or why it may not.
 
     It may be relative to the first directory, absolute as the guest sees it, absolute on the host,
-    or begin with `~/`. `allow` is the line for a Denial that more folders would avoid.
+    or begin with `~/`. `allow` makes the line for a Denial that more folders would avoid.
     """
-    target = text.encode(errors="replace").decode()
     try:
         _check(text, directories)
         return _Walk(text=text, directories=directories).run(home)
     except _Refused as refused:
+        target = text.encode(errors="replace").decode()
         reason = f"{shown(target)} {refused.reason}"
-        return Denial(target=target, reason=reason, allow=allow if refused.outside else "")
+        return Denial(target=target, reason=reason, allow=allow() if refused.outside else "")
 
 
 def open_whole(directory: Directory) -> Found | Denial:

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from preopen.capability import Access, Limits
@@ -76,6 +76,9 @@ class Manifest:
     (`type` and `additionalProperties` filled in), `output_schema` is None without `[output]`.
     `asked_limits` holds only the limits that were written, by manifest key, in the fields' units.
     `document` is the whole of it as JSON values, as it was written: what an approval is for.
+
+    `narrowing` are the arguments that directories are narrowed to, and `path_arguments` all that
+    are paths: those, then `paths`, each once. Both follow from the rest, and each call asks.
     """
 
     file: str
@@ -95,9 +98,11 @@ class Manifest:
     asked_limits: Mapping[str, int]
     document: Mapping[str, Any]
     builtin: bool = False
+    narrowing: frozenset[str] = field(init=False, repr=False, compare=False)
+    path_arguments: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def path_arguments(self) -> tuple[str, ...]:
-        """The arguments that are paths: all of `narrow_to`, then `paths`, each once."""
+    def __post_init__(self) -> None:
         named = [name for ask in self.directories for name in ask.narrow_to]
-        return tuple(dict.fromkeys([*named, *self.run.paths]))
+        paths = tuple(dict.fromkeys([*named, *self.run.paths]))
+        object.__setattr__(self, "narrowing", frozenset(named))
+        object.__setattr__(self, "path_arguments", paths)
