@@ -28,6 +28,7 @@ def test_what_is_written_is_read_back(value: JsonValue) -> None:
         (b"", "nothing was written"),
         (b" \n", "nothing was written"),
         (b"{} {}", "Extra data"),
+        (b"\xef\xbb\xbf{}", "Unexpected UTF-8 BOM"),
         (b"{'a': 1}", "Expecting property name"),
         (b'{"a": 1, "b": 2, "b": 3}', "the key 'b' stands twice"),
         (b'[{"a": 1, "a": 1}]', "the key 'a' stands twice"),

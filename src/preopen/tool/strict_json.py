@@ -11,8 +11,6 @@ from preopen.outcome import JsonValue
 # pydantic-core, which writes every message, gives up at 255, and a result lies some levels deep in
 # its message (test_the_deepest_value_that_passes_can_be_sent).
 MAX_DEPTH = 200
-# Made once: a call of `json.dumps` with such settings makes one of its own.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class _Flaw(ValueError):  # noqa: N818 - a ValueError of `parse_json`, with a reason of ours
@@ -31,12 +29,9 @@ def parse_json(data: bytes) -> JsonValue:
     if not text.strip():
         raise ValueError("nothing was written, where one JSON value was promised")
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        # Only `json.loads` says of a byte order mark that it is one.
+        decode = json.loads if text.startswith("\ufeff") else _DECODER.decode
+        value: JsonValue = decode(text)
     except RecursionError:
         raise _too_deep() from None
     except (json.JSONDecodeError, _Flaw):
@@ -110,3 +105,10 @@ def _children(container: JsonValue) -> Iterable[JsonValue]:
 def _shown(key: str) -> str:
     most = 80  # characters; a key may be megabytes of anything
     return repr(key if len(key) <= most else key[:most] + "…")
+
+
+# Made once: a call of `json.loads` or `json.dumps` with such settings makes one of its own.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
+)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

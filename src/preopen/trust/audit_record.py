@@ -16,6 +16,9 @@ MAX_NAME: Final = 128  # characters of one, and of a tool's: whoever calls may n
 MAX_VALUE: Final = 4096  # characters of one value that is kept
 MAX_SAID: Final = 256  # characters of what a client says of itself
 
+# Made once: a call of `json.dumps` with such settings makes one of its own.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -140,7 +143,7 @@ def texts_of(arguments: Mapping[str, JsonValue]) -> dict[str, bytes]:
 
 def _text(value: JsonValue) -> bytes:
     try:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = _ENCODER.encode(value)
     except (RecursionError, TypeError, ValueError):
         text = "?"  # nothing that a client can send as JSON and a schema accepts
     return text.encode(errors="surrogatepass")
