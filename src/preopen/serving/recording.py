@@ -5,7 +5,7 @@ Where every call must be recorded, one that cannot be is denied before anything 
 """
 
 import logging
-import secrets
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,7 +47,7 @@ def asked_of(
 ) -> Asked:
     """Return a new call as its records name it; no level and no binary where none is offered."""
     return Asked(
-        call=secrets.token_hex(8),
+        call=os.urandom(8).hex(),
         client=caller.name,
         client_version=caller.version,
         tool=tool,
