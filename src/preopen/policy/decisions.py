@@ -125,8 +125,8 @@ def _rule_tool(decisions: Decisions, name: str, level: PermissionLevel) -> Rulin
         place = decisions.place
     else:
         decision = decisions.levels.get(level, Decision.DENY)  # forbidden has no row
-        key, why = f"decide.{level.value}", f"its level is {level.value}"
-        place = decisions.place_of(level.value)
+        word = level.value
+        key, why, place = f"decide.{word}", f"its level is {word}", decisions.place_of(word)
     return Ruling(decision=decision, key=key, why=why, place=place)
 
 
@@ -145,7 +145,7 @@ def rule_call(
         for host_path in mount.host_paths
         if not _in_workspace(host_path, workspace)
     ]
-    outside = writable_outside(grants, workspace)
+    outside = writable_outside(grants, workspace) if written else ()
     touched = [each for each in outside if any(is_inside(path, each) for path in written)]
     return rule_folders(layers, name, grants, touched)
 

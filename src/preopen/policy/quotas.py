@@ -57,7 +57,9 @@ class QuotaPolicy:
 
         A table of its own counts alone: it is not added to that of every tool.
         """
-        return next((name for name in (tool, EVERY_TOOL) if name in self.quotas), None)
+        if tool in self.quotas:
+            return tool
+        return EVERY_TOOL if EVERY_TOOL in self.quotas else None
 
 
 def read_quotas(

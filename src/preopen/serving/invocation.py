@@ -275,9 +275,7 @@ def _finish(
         said = _explain(tool, outcome)
     run = run or Run(outcome=outcome)
     network = network or NetworkRecord()
-    sent = (
-        sum(len(word.encode()) for word in rendered.argv) + len(rendered.stdin) if rendered else 0
-    )
+    sent = len("".join(rendered.argv).encode()) + len(rendered.stdin) if rendered else 0
     receipt = Receipt(
         outcome=type(outcome).__name__,
         grants=reached,

@@ -135,13 +135,11 @@ def key_name(key: bytes) -> str:
 
 def digest_arguments(key: bytes, texts: Mapping[str, bytes]) -> str:
     """Return a digest by which equal arguments are recognised, and none guessed without the key."""
-    parts = (part for name in sorted(texts) for part in (_name(name), texts[name]))
-    sized = (part for each in parts for part in (len(each).to_bytes(8, "big"), each))
-    return _mac(key, _ARGUMENTS, *sized)
-
-
-def _name(name: str) -> bytes:
-    return name.encode(errors="surrogatepass")
+    parts: list[bytes] = []
+    for name in sorted(texts):
+        for each in (name.encode(errors="surrogatepass"), texts[name]):
+            parts += (len(each).to_bytes(8, "big"), each)
+    return _mac(key, _ARGUMENTS, *parts)
 
 
 def _body(fields: Mapping[str, JsonValue]) -> bytes:

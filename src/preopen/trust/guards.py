@@ -18,6 +18,7 @@ from preopen.policy.policy import Policy
 # What a guest has in its own hands, so that one call can be source and sink at once. A credential
 # never is in there: the gateway adds it, for the host that it is for.
 _IN_HAND: Final = frozenset({FlowSource.OUTSIDE, FlowSource.ENVIRONMENT, FlowSource.WORKSPACE})
+_SOURCES: Final = tuple(FlowSource)  # made once: to go through an enum is a generator each time
 HAD: Final = {
     FlowSource.OUTSIDE: "reached a directory outside of the workspace",
     FlowSource.SECRETS: "used a secret",
@@ -111,9 +112,9 @@ class FlowGuards:
     def note(self, reach: CallReach) -> None:
         """Remember a call, at its beginning: one that still runs has read already."""
         self._ran[None, reach.tool] = None
-        self._ran |= {
-            (source, reach.tool): None for source in FlowSource if source in reach.sources
-        }
+        for source in _SOURCES:
+            if source in reach.sources:
+                self._ran[source, reach.tool] = None
 
     def enter(self, reach: CallReach, *, said_yes: Iterable[Crossing]) -> Judgement:
         """Judge a call, and note it where it may begin: nothing can come between."""

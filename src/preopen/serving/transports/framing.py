@@ -121,7 +121,8 @@ def _has_too_many_values(line: bytes) -> bool:
 
 
 def _count_marks(line: bytes, start: int, end: int) -> int:
-    return sum(line.count(mark, start, end) for mark in (b",", b"[", b"{"))
+    count = line.count
+    return count(b",", start, end) + count(b"[", start, end) + count(b"{", start, end)
 
 
 def _parse_value(value: Any) -> JSONRPCMessage | Refused | None:  # noqa: ANN401 - any JSON value
