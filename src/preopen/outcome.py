@@ -58,6 +58,18 @@ class Usage:
     bytes_out: int = 0
     fuel_used: int | None = None
 
+    def carrying(self, bytes_in: int, bytes_out: int) -> "Usage":
+        """Return the same of a call into and out of which so much went."""
+        return Usage(
+            wall_time_ms=self.wall_time_ms,
+            cpu_time_ms=self.cpu_time_ms,
+            peak_memory_bytes=self.peak_memory_bytes,
+            memory_of=self.memory_of,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            fuel_used=self.fuel_used,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import mcp_types as wire
 import pytest
 from mcp import Client
 
-from preopen.outcome import Denial, JsonValue
+from preopen.outcome import Denial, JsonValue, Usage
 from preopen.policy.auditing import AuditMode
 from preopen.serving.invocation import Answer, Invoke, Progress
 from preopen.serving.recording import NOT_RECORDED, Recorder
@@ -240,3 +241,13 @@ async def test_log_that_cannot_be_begun_is_told_at_the_start(
     assert "Returned" == (await call(made, answer)).receipt.outcome
     made.close()
     assert () == verify(state).faults
+
+
+def test_what_is_added_to_a_caller_and_to_usage_leaves_the_rest_as_it_was() -> None:
+    """Ours: both are written out field by field, and one that is new must not be lost there."""
+    caller: Any = Caller(**{each.name: object() for each in fields(Caller)})
+    usage: Any = Usage(**{each.name: object() for each in fields(Usage)})
+    heard: Any = object()
+
+    assert replace(caller, decided=heard) == caller.heard_by(heard)
+    assert replace(usage, bytes_in=1, bytes_out=2) == usage.carrying(1, 2)

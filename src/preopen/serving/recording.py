@@ -121,7 +121,7 @@ class Recorder:
                 tell(receipt_to_json(answer.receipt), "", "")
                 return answer
             try:
-                answer = await run(replace(caller, decided=partial(self._decided, asked)))
+                answer = await run(caller.heard_by(partial(self._decided, asked)))
             except BaseException as error:
                 ended: dict[str, JsonValue] = {"outcome": _outcome_of(error)}
                 self._end(tell, CallEnded(asked=asked, receipt=ended))

@@ -120,6 +120,10 @@ class Caller:
     version: str = ""
     decided: Callable[[Deciding], None] = tell_nobody
 
+    def heard_by(self, decided: Callable[[Deciding], None]) -> "Caller":
+        """Return the same caller, of whose calls this hears each decision."""
+        return Caller(ask=self.ask, name=self.name, version=self.version, decided=decided)
+
 
 def digest_of(*parts: object) -> str:
     """Return one hash over values of JSON's types, tuples as arrays; no two lists of them share."""
