@@ -109,11 +109,13 @@ class Invoker:
         )
         if isinstance(narrowed, Denial):
             return deny(tool, narrowed)
-        with narrowed:
+        try:
             rendered = render(tool.manifest.run, narrowed.arguments)
             if isinstance(rendered, Denial):
                 return deny(tool, rendered)
             return await self._decide(_Call(tool, filled, narrowed, rendered, progress), caller)
+        finally:
+            narrowed.close()
 
     async def _decide(self, call: _Call, caller: Caller) -> Answer:
         """Run a call where files, a person, quotas and flows let it."""
@@ -284,7 +286,7 @@ def _finish(
         sha256=tool.sha256,
         walls=run.walls,
         walls_missing=run.walls_missing,
-        usage=replace(run.usage, bytes_in=sent, bytes_out=len(getattr(outcome, "stdout", b""))),
+        usage=run.usage.carrying(sent, len(getattr(outcome, "stdout", b""))),
         denials=(outcome.denial,) if isinstance(outcome, Denied) else network.denials,
         requests=network.requests,
         left_out=network.left_out,
