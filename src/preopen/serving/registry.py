@@ -29,6 +29,9 @@ class Tool:
     `fingerprint` is that of its definition, a sha256 in hexadecimal digits: another manifest,
     binary or name has another one. `identity` tells whose cells a call may share: it changes with
     name, binary and grants.
+
+    What each call asks again and again is made once: `name` is what a client calls, `level` the
+    derived one, `sha256` the binary's, `input_schema` the arguments' as it is advertised.
     """
 
     manifest: Manifest
@@ -42,15 +45,19 @@ class Tool:
     warnings: tuple[str, ...] = ()
     asks: bool = True
     identity: str = field(init=False)
+    name: str = field(init=False)
+    level: PermissionLevel = field(init=False)
+    sha256: str = field(init=False)
+    input_schema: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        text = repr((self.name, self.sha256, self.grants))
+        asked = self.manifest
+        text = repr((asked.name, asked.sha256, self.grants))
         object.__setattr__(self, "identity", hashlib.sha256(text.encode()).hexdigest())
-
-    @property
-    def name(self) -> str:
-        """The name that a client calls."""
-        return self.manifest.name
+        object.__setattr__(self, "name", asked.name)
+        object.__setattr__(self, "level", self.grants.level)
+        object.__setattr__(self, "sha256", asked.sha256)
+        object.__setattr__(self, "input_schema", asked.input_schema)
 
     @property
     def title(self) -> str:
@@ -61,21 +68,6 @@ class Tool:
     def description(self) -> str:
         """What the model reads."""
         return self.manifest.description
-
-    @property
-    def level(self) -> PermissionLevel:
-        """The derived level."""
-        return self.grants.level
-
-    @property
-    def sha256(self) -> str:
-        """The binary's."""
-        return self.manifest.sha256
-
-    @property
-    def input_schema(self) -> Mapping[str, Any]:
-        """The arguments' JSON Schema, as it is advertised."""
-        return self.manifest.input_schema
 
     @property
     def output_schema(self) -> Mapping[str, Any] | None:
