@@ -245,8 +245,9 @@ async def test_log_that_cannot_be_begun_is_told_at_the_start(
 
 def test_what_is_added_to_a_caller_and_to_usage_leaves_the_rest_as_it_was() -> None:
     """Ours: both are written out field by field, and one that is new must not be lost there."""
-    caller: Any = Caller(**{each.name: object() for each in fields(Caller)})
-    usage: Any = Usage(**{each.name: object() for each in fields(Usage)})
+    whose: dict[str, Any] = {each.name: object() for each in fields(Caller)}
+    used: dict[str, Any] = {each.name: object() for each in fields(Usage)}
+    caller, usage = Caller(**whose), Usage(**used)
     heard: Any = object()
 
     assert replace(caller, decided=heard) == caller.heard_by(heard)
