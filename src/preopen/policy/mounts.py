@@ -100,10 +100,12 @@ def merge(drafts: Iterable[Draft]) -> tuple[Mount, ...]:
         else:
             merged[each.folder_path] = each
     needed = _without_covered(merged.values())
-    return tuple(each.mount() for each in sorted(needed, key=lambda d: "." not in d.guest_paths))
+    return tuple(map(Draft.mount, sorted(needed, key=lambda d: "." not in d.guest_paths)))
 
 
-def _without_covered(drafts: Collection[Draft]) -> list[Draft]:
+def _without_covered(drafts: Collection[Draft]) -> Collection[Draft]:
+    if len(drafts) == 1:  # most calls name one file
+        return drafts
     return [each for each in drafts if not any(other.covers(each) for other in drafts)]
 
 

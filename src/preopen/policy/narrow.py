@@ -180,9 +180,10 @@ class _Call:
     def mounts(self) -> tuple[Mount, ...]:
         """Return the mounts, and close what none of them needs."""
         mounts = merge(self._drafts)
-        needed = {descriptor for each in mounts for descriptor in (each.folder, *each.targets)}
-        needed |= {each.kept.folder for each in self.replaceable}
-        for descriptor in [each for each in self.opened if each not in needed]:
+        needed = {each.kept.folder for each in self.replaceable}
+        for mount in mounts:
+            needed.update((mount.folder, *mount.targets))
+        for descriptor in set(self.opened) - needed:
             self.opened.remove(descriptor)
             os.close(descriptor)
         return mounts

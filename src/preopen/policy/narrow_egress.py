@@ -34,11 +34,13 @@ def narrow_egress(
         except ValueError as problem:
             reason, write = found_and_write(problem)
             return Denial(target=shown(value), reason=f'"{ask.narrow_to}": {reason}', allow=write)
+    if not targets:
+        return tuple(rules)
     kept = [rule for rule in rules if rule.narrow_to not in targets]
     for name, target in targets.items():
         fitting = [narrow_rule(rule, target) for rule in rules if rule.narrow_to == name]
         kept += [replace(rule, narrow_to="") for rule in fitting if rule is not None]
-    if targets and not kept:
+    if not kept:
         target = next(iter(targets.values()))
         if way := way_past(closed, target):
             return Denial(target=target.origin, reason=why_closed(closed, target), allow=way)

@@ -28,7 +28,7 @@ def to_result(answer: Answer) -> dict[str, JsonValue]:
 def plain_result(content: Sequence[Block], *, is_error: bool) -> dict[str, JsonValue]:
     """Return a result that has nothing but its content."""
     return {
-        "content": [_to_content(block) for block in content],
+        "content": list(map(_to_content, content)),
         "isError": is_error,
         "resultType": "complete",
     }

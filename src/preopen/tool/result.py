@@ -248,10 +248,10 @@ def _object(value: JsonValue, place: str, keys: set[str]) -> dict[str, JsonValue
     """Return the members that are there; null stands for absent, as many serialisers write it."""
     if not isinstance(value, dict):
         raise _Broken(f"{place}: write a JSON object")
-    unknown = [key for key in value if key not in keys]
-    if unknown:
+    if not value.keys() <= keys:
+        unknown = next(key for key in value if key not in keys)
         known = ", ".join(sorted(keys))
-        raise _Broken(f"{place}: unknown key {unknown[0][:80]!r}; the keys are {known}")
+        raise _Broken(f"{place}: unknown key {unknown[:80]!r}; the keys are {known}")
     return {key: member for key, member in value.items() if member is not None}
 
 

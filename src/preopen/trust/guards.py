@@ -82,6 +82,7 @@ class Forbidden:
 
 
 Judgement: TypeAlias = Allowed | MustAsk | Forbidden
+_ALLOWED: Final = Allowed()
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -107,7 +108,7 @@ class FlowGuards:
             if missing := [each for each in crossings if each not in allowed]:
                 by = by or rule
                 asking |= dict.fromkeys(missing)
-        return Allowed() if by is None else MustAsk(rule=by, crossings=tuple(asking))
+        return _ALLOWED if by is None else MustAsk(rule=by, crossings=tuple(asking))
 
     def note(self, reach: CallReach) -> None:
         """Remember a call, at its beginning: one that still runs has read already."""
