@@ -173,11 +173,15 @@ def _reach(
     grants: Grants,
     policy: Policy,
 ) -> CallReach:
+    workspace = policy.workspace
     sources, sinks = set[FlowSource](), set[FlowSink]()
     for path, access in paths:
-        sources.update(_read_at(path, policy.workspace))
-        if access is Access.WRITE and _is_outside(path, policy.workspace):
-            sinks.add(FlowSink.OUTSIDE)
+        if workspace is None or not is_inside(path, workspace):
+            sources.add(FlowSource.OUTSIDE)
+            if access is Access.WRITE:
+                sinks.add(FlowSink.OUTSIDE)
+        if workspace is not None and (is_inside(path, workspace) or is_inside(workspace, path)):
+            sources.add(FlowSource.WORKSPACE)
     if any(variable.source is Source.HOST for variable in grants.environment):
         sources.add(FlowSource.ENVIRONMENT)
     if any(rule.credential is not None for rule in egress):
@@ -185,17 +189,6 @@ def _reach(
     if egress:
         sinks.add(FlowSink.NETWORK)
     return CallReach(tool=tool, sources=frozenset(sources), sinks=frozenset(sinks))
-
-
-def _read_at(path: str, workspace: str | None) -> Iterator[FlowSource]:
-    if _is_outside(path, workspace):
-        yield FlowSource.OUTSIDE
-    if workspace is not None and (is_inside(path, workspace) or is_inside(workspace, path)):
-        yield FlowSource.WORKSPACE
-
-
-def _is_outside(path: str, workspace: str | None) -> bool:
-    return workspace is None or not is_inside(path, workspace)
 
 
 def flow_denial(judgement: MustAsk | Forbidden) -> Denial:
