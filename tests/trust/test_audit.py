@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from preopen import own
 from preopen.errors import PlatformError
 from preopen.trust.audit import AuditError
+from preopen.trust.audit_file import utc_now
 from preopen.trust.audit_files import Follower
 from preopen.trust.audit_line import BEGINNING, MAX_LINE, Head, digest_arguments, make_head
 from preopen.trust.audit_prune import old_files, prune
@@ -326,3 +327,15 @@ def test_more_files_than_a_process_may_open_are_read_in_the_order_of_time(ledger
 
     assert 600 == len(times)
     assert sorted(times) == times
+
+
+def test_time_of_a_record_is_in_utc_to_the_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours: the second is kept from the record before, and must be no other one's."""
+    for nanoseconds, text in (
+        (1_999_999_999, "1970-01-01T00:00:01.999Z"),
+        (1_772_357_400_007_000_000, "2026-03-01T09:30:00.007Z"),
+        (1_772_357_400_999_999_999, "2026-03-01T09:30:00.999Z"),
+        (1_772_357_401_000_000_000, "2026-03-01T09:30:01.000Z"),
+    ):
+        monkeypatch.setattr("time.time_ns", lambda now=nanoseconds: now)
+        assert text == utc_now()

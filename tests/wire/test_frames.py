@@ -2,7 +2,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -43,6 +43,7 @@ CALL = Call(
     calls_left=2,
     stdin=b"\x00\xff",
 )
+LIMITS = [getattr(CALL.limits, each.name) for each in fields(CALL.limits)]
 FRAMES: list[Frame] = [
     Load(binary=BINARY),
     Load(binary=replace(BINARY, counts_fuel=True)),
@@ -141,11 +142,10 @@ def test_number_that_no_arithmetic_takes_is_no_frame() -> None:
         ("mounts", [[-1, ["/w"], "read", "tree", ["/w"]]]),
         ("mounts", [[False, ["/w"], "read", "tree", ["/w"]]]),
         ("rules", [[-1, "read", True]]),
-        ("limits", {"memory_bytes": "1"}),
-        ("limits", {"memory_bytes": None}),
-        ("limits", {"memory_bytes": True}),
-        ("limits", {"memory_bytes": 1 << 63}),
-        ("limits", {"wall_time_ms": 1.5}),
+        ("limits", {}),
+        ("limits", []),
+        ("limits", [*LIMITS, 1]),
+        *(("limits", [wrong, *LIMITS[1:]]) for wrong in ("1", None, True, 1 << 63, 1.5, [1])),
     ],
 )
 def test_call_with_a_field_of_another_type_is_no_frame(name: str, value: object) -> None:

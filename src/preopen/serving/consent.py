@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import mcp_types as wire
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.context import ServerRequestContext
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -108,18 +108,15 @@ def seal_state() -> RequestStateBoundary:
     )
 
 
-async def explain_state(ctx: _Context, call_next: CallNext) -> HandlerResult:
-    """Say what to do where the seal does not hold: the SDK says only that it is invalid."""
-    try:
-        return await call_next(ctx)
-    except MCPError as error:
-        if error.code == wire.INVALID_PARAMS and "requestState" in str(error):
-            way = (
-                "it is not from this server, too old, or was given for another tool or other"
-                " arguments; make the call again without requestState, and the person is asked anew"
-            )
-            raise MCPError(wire.INVALID_PARAMS, f"Invalid or expired requestState: {way}") from None
-        raise
+def explain_state(error: MCPError) -> MCPError | None:
+    """Return what to do where the seal does not hold: the SDK says only that it is invalid."""
+    if error.code != wire.INVALID_PARAMS or "requestState" not in str(error):
+        return None
+    way = (
+        "it is not from this server, too old, or was given for another tool or other"
+        " arguments; make the call again without requestState, and the person is asked anew"
+    )
+    return MCPError(wire.INVALID_PARAMS, f"Invalid or expired requestState: {way}")
 
 
 def _schema(question: Question) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def make_server(
     )
     # In place of the SDK's telemetry, which would hand names and ids of calls to whatever exporter
     # the environment configures.
-    server.middleware[:] = [_contain, explain_state, seal_state()]
+    server.middleware[:] = [_contain, seal_state()]
     return server
 
 
@@ -195,7 +195,11 @@ async def _contain(ctx: _Context, call_next: CallNext) -> HandlerResult:
     """
     try:
         return await call_next(ctx)
-    except (MCPError, ValidationError):  # the SDK sends the first as meant, the second without text
+    except MCPError as error:  # the SDK sends it as it is meant
+        if (explained := explain_state(error)) is not None:
+            raise explained from None
+        raise
+    except ValidationError:  # it sends that without its text
         raise
     except Exception as error:  # noqa: BLE001 - the boundary
         incident = _record_incident(ctx.method, error)

@@ -6,8 +6,10 @@ killed between the two leaves a file that is one record ahead of its head, and n
 
 import contextlib
 import fcntl
+import functools
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +28,17 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXE
 
 def utc_now() -> str:
     """Return the time of a record, such as 2026-03-01T09:30:00.000Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = time.time_ns() // 1_000_000
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
+
+
+@functools.lru_cache(maxsize=1)  # a record in a row of many has the second of the one before
+def _second(since_epoch: int) -> str:
+    return (
+        datetime.fromtimestamp(since_epoch, UTC)
+        .isoformat(timespec="seconds")
+        .removesuffix("+00:00")
+    )
 
 
 def new_stem() -> str:

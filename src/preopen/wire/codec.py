@@ -49,6 +49,7 @@ class FrameError(ValueError):
     """Raised when bytes are no frame of ours: the peer is broken or hostile."""
 
 
+_LIMITS: Final = tuple(f.name for f in fields(Limits))
 _MAY_BE_NONE: Final = frozenset(f.name for f in fields(Limits) if f.default is None)
 # Made once: `json.dumps` and `json.loads` make, or look for, a dozen things at each call.
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
@@ -94,8 +95,14 @@ def _names(kind: type) -> tuple[str, ...]:
 
 
 @functools.cache
-def _as_header(value: Binary | Limits) -> dict[str, Any]:
-    return _plainly(value)
+def _as_header(binary: Binary) -> dict[str, Any]:
+    return _plainly(binary)
+
+
+@functools.cache
+def _limits_as_header(limits: Limits) -> list[Any]:
+    """Return its numbers in the order of its fields: names would be half of a call's frame."""
+    return [getattr(limits, name) for name in _LIMITS]
 
 
 def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
@@ -116,7 +123,7 @@ def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
         "rules": None
         if call.rules is None
         else [[place(r.descriptor), r.access, r.is_file] for r in call.rules],
-        "limits": _as_header(call.limits),
+        "limits": _limits_as_header(call.limits),
         "calls_left": call.calls_left,
         "kept": [[place(k.folder), k.name] for k in call.kept],
         "gateway_port": call.gateway_port,
@@ -185,7 +192,7 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
         environment=tuple((name, value) for name, value in map(_words, header.pop("environment"))),
         mounts=mounts,
         rules=rules,
-        limits=_read_limits(header.pop("limits")),
+        limits=_read_limits(*_expect(header.pop("limits"), list)),
         calls_left=_expect(header.pop("calls_left"), int),
         kept=tuple(
             Kept(folder=_descriptor(descriptors, place), name=_expect(name, str))
@@ -197,21 +204,17 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
     )
 
 
-def _read_limits(value: Mapping[str, Any]) -> Limits:
-    return _limits_of(tuple(value), *value.values())
-
-
 # A tool's calls have the same ones. By type, too: 1 and true are equal, and true is no number.
 @functools.lru_cache(maxsize=16, typed=True)
-def _limits_of(names: tuple[str, ...], *numbers: Any) -> Limits:  # noqa: ANN401 - of JSON
-    value = dict(zip(names, numbers, strict=True))
+def _read_limits(*numbers: Any) -> Limits:  # noqa: ANN401 - JSON values have any type until here
+    value = dict(zip(_LIMITS, numbers, strict=True))
     given = {name: number for name, number in value.items() if number is not None}
     if not value.keys() - given.keys() <= _MAY_BE_NONE:
         raise FrameError("a limit is missing")
     # All at once: one after another they would be half of what a cell does to read a call.
     if not {int}.issuperset(map(type, given.values())):
         raise FrameError("a limit is no number")
-    if given and not -_MOST < min(given.values()) <= max(given.values()) < _MOST:
+    if not -_MOST < min(given.values()) <= max(given.values()) < _MOST:
         raise FrameError("a limit is out of range")
     return Limits(**value)
 
