@@ -114,7 +114,6 @@ class Pool:
     async def _run_in(self, cell: Cell, job: Job) -> Run:
         started, answer = time.perf_counter(), None
         try:
-            self.turns.begin(cell)
             try:
                 with anyio.move_on_after(job.limits.wall_time_ms / 1000):
                     answer = await self._ask(cell, job)
@@ -163,6 +162,7 @@ class Pool:
             with job.binding.open_whole() as whole:
                 await cell.channel.send(make_call(job, whole, cell.calls_left, port))
         cell.walled = True
+        self.turns.begin(cell)  # while it works already: a question to the kernel takes its time
 
     def close(self) -> None:
         """Kill every cell and whatever launches them."""

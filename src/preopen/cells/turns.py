@@ -34,13 +34,13 @@ class Turns:
     _begun: anyio.Event = field(default_factory=anyio.Event)
 
     def begin(self, cell: Cell) -> None:
-        """Look after a cell, which is about to run a call, until `end`."""
+        """Look after a cell, which has begun to run a call, until `end`."""
         self._running[cell] = cell.cpu_ms()
         self._begun.set()
 
     def end(self, cell: Cell) -> None:
-        """Look after it no more."""
-        del self._running[cell]
+        """Look after it no more, if it has begun."""
+        self._running.pop(cell, None)
 
     async def keep(self) -> None:
         """Have each cell give way once its call has computed for long; sleep where none runs."""

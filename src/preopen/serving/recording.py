@@ -4,6 +4,7 @@ A record that cannot be written is told to the operator once, until records can 
 Where every call must be recorded, one that cannot be is denied before anything of it runs.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -120,6 +121,8 @@ class Recorder:
                 answer = deny(tool, UNRECORDABLE)
                 tell(receipt_to_json(answer.receipt), "", "")
                 return answer
+            # Run when this first waits, most often for the cell: there is time then.
+            asyncio.get_running_loop().call_soon(self._prepare, asked)
             try:
                 answer = await run(caller.heard_by(partial(self._decided, asked)))
             except BaseException as error:
@@ -159,6 +162,10 @@ class Recorder:
                 self.log.close()
         except AuditError as error:
             self._tell(error)
+
+    def _prepare(self, asked: Asked) -> None:
+        if self.log is not None:
+            self.log.prepare(asked)
 
     def _decided(self, asked: Asked, deciding: Deciding) -> None:
         self.record(

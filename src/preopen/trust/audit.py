@@ -15,7 +15,7 @@ from preopen.errors import PlatformError
 from preopen.own import STATE, unusable
 from preopen.trust.audit_disk import Disk, Fsync
 from preopen.trust.audit_file import ENDING, AuditFile, new_stem, utc_now
-from preopen.trust.audit_record import AuditRecord, fields_of, kind_of
+from preopen.trust.audit_record import Asked, AuditRecord, fields_of, kind_of
 from preopen.trust.audit_register import FOLDER, add_file, prepare
 
 MAX_BYTES: Final = 16 << 20  # a file that people still open; some 20 000 calls
@@ -99,6 +99,11 @@ class AuditLog:
                 file = self._rotated(file)
             fields = fields_of(record, file.key, keeps_values=self.keeps_values)
             file.write(kind_of(record), fields)
+
+    def prepare(self, asked: Asked) -> None:
+        """Make ready what the records of a call will say of how it was asked for."""
+        if self._file is not None:
+            asked.told(self._file.key, keeps_values=self.keeps_values)
 
     def close(self) -> None:
         """Write the last record, that this is the end, and wait until all is on the disk.

@@ -5,7 +5,7 @@ Nothing here writes. Argument values are never in a record unless the operator h
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never
 
 from preopen.outcome import JsonValue
@@ -36,6 +36,17 @@ class Asked:
     level: str
     sha256: str
     arguments: Mapping[str, JsonValue]
+    _told: dict[tuple[bytes, bool], dict[str, JsonValue]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def told(self, key: bytes, *, keeps_values: bool) -> Mapping[str, JsonValue]:
+        """Return what every record of this call says, made once for all of them."""
+        fields = self._told.get((key, keeps_values))
+        if fields is None:
+            fields = _asked(self, key, keeps_values=keeps_values)
+            self._told[key, keeps_values] = fields
+        return fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +112,13 @@ def fields_of(record: AuditRecord, key: bytes, *, keeps_values: bool) -> dict[st
     """Return the record as plain JSON, without the number, time and kind of its line."""
     match record:
         case CallBegan(asked=asked):
-            return _asked(asked, key, keeps_values=keeps_values)
+            return dict(asked.told(key, keeps_values=keeps_values))
         case CallEnded(asked=asked, receipt=receipt, consent=consent, channel=channel):
             said = {"consent": consent, "channel": channel}
-            return {**_asked(asked, key, keeps_values=keeps_values), **receipt, **said}
+            return {**asked.told(key, keeps_values=keeps_values), **receipt, **said}
         case Decided(asked=asked):
             return {
-                **_asked(asked, key, keeps_values=keeps_values),
+                **asked.told(key, keeps_values=keeps_values),
                 "decision": record.decision,
                 "rule": record.rule,
                 "grants": list(record.grants),
