@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import mcp_types as wire
 import pytest
 from mcp import Client
@@ -252,3 +253,38 @@ def test_what_is_added_to_a_caller_and_to_usage_leaves_the_rest_as_it_was() -> N
 
     assert replace(caller, decided=heard) == caller.heard_by(heard)
     assert replace(usage, bytes_in=1, bytes_out=2) == usage.carrying(1, 2)
+
+
+@both_modes
+async def test_a_call_is_described_once_for_all_of_its_records(
+    mode: AuditMode, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours: at the first moment at which it waits, and not when its answer is there."""
+    described: list[str] = []
+    monkeypatch.setattr(
+        "preopen.trust.audit_record.digest_arguments",
+        lambda *_: described.append("once") or "a digest",  # type: ignore[func-returns-value]  # so it is
+    )
+    made = recorder(state, mode)
+    made.start()
+
+    async def run() -> Answer:
+        await anyio.lowlevel.checkpoint()
+        assert described
+        return make_answer(text="hello")
+
+    await call(made, run)
+
+    assert ["once"] == described
+    assert {"a digest"} == {record["digest"] for record in records(state)}
+
+
+async def test_each_call_has_a_number_of_its_own(state: Path) -> None:
+    """Issue: what one call's records share; of sixteen digits, as before."""
+    made = recorder(state)
+    for _ in range(20):
+        await call(made, answer)
+    numbers = [record["call"] for record in records(state)]
+
+    assert 20 == len(set(numbers))
+    assert {16} == set(map(len, numbers))

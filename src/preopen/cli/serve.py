@@ -20,6 +20,7 @@ from preopen.cells.zygote import LAUNCH_SECONDS
 from preopen.cli.approvals import Followed, lock_file, read_approvals
 from preopen.cli.beginning import Start, begin
 from preopen.cli.clients import Entry, client_entries, own_command, serve_arguments
+from preopen.cli.heap import map_large_blocks_apart
 from preopen.cli.interrupts import ending_at_once
 from preopen.cli.looping import run_loop
 from preopen.cli.options import (
@@ -107,6 +108,7 @@ def command(
         # The zygote warms while this is imported: 0.6 s of CPU, most of a start.
         with ending_at_once():
             importlib.import_module("preopen.serving.live")
+        map_large_blocks_apart()
         gc.freeze()  # what the imports made stays, and no collection has to look at it
         gc.set_threshold(_GARBAGE, 10, 10)
         loop = {"use_uvloop": find_spec("uvloop") is not None}  # a third less of a call's own cost

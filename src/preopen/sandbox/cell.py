@@ -16,14 +16,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeAlias
 
-from wasmtime import WasiConfig
+from wasmtime import Store, WasiConfig
 
 from preopen.capability import Access, Limits, Reach
 from preopen.sandbox.command import (
     OUT_OF_FUEL,
     Ended,
     limit_store,
-    open_store,
     run_command,
 )
 from preopen.sandbox.context import Streams, make_context
@@ -57,7 +56,8 @@ def ready_guest(
 ) -> Guest:
     """Return what runs the call's guest in wasmtime; what is ours in its Store is there already."""
     engine, loaded = shelf.get(call.binary)
-    store = open_store(engine, wasi)
+    store = shelf.take_store(engine)
+    store.set_wasi(wasi)
     ours = shelf.enter_gate(store, call.binary, channel, call.gateway_port)
     limit_store(store, loaded, call.limits, instances_before=ours)
     return Guest(partial(run_command, store, loaded, call.limits), store.close)
@@ -101,6 +101,7 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> Non
                 if call.calls_left <= 1:
                     return  # and the kernel clears away
                 clear_away()
+                shelf.prepare_store(call.binary)
                 gc.enable()  # what one call leaves behind is not to be there in the hundredth
             case _:
                 return
@@ -147,6 +148,7 @@ def _rehearse(channel: Channel, shelf: Shelf, wall: Wall) -> None:
         wall.rehearse()
     ended = _run_starter(shelf, call.binary, wasi)
     encode(act.answer(_end_of(ended), ended))
+    shelf.prepare_store(call.binary)
 
 
 def _rehearsed(starter: Starter) -> Call:
@@ -271,7 +273,9 @@ def _start_threads(shelf: Shelf, call: Call) -> None:
 
 def _run_starter(shelf: Shelf, binary: Binary, wasi: WasiConfig | None) -> Ended:
     engine, loaded = shelf.get(binary)
-    store = open_store(engine, wasi)
+    store = Store(engine)
+    if wasi is not None:
+        store.set_wasi(wasi)
     limit_store(store, loaded, _STARTER_LIMITS)
     try:
         return run_command(store, loaded, _STARTER_LIMITS)

@@ -6,7 +6,7 @@ from ctypes import POINTER, _Pointer, byref
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from wasmtime import Engine, ExitTrap, Instance, Store, Trap, WasiConfig, WasmtimeError
+from wasmtime import ExitTrap, Instance, Store, Trap, WasmtimeError
 from wasmtime import _ffi as ffi
 
 from preopen.capability import Limits
@@ -32,14 +32,6 @@ class Ended:
     peak_memory_bytes: int = 0
     memory_of: str = "guest"
     fuel_used: int | None = None
-
-
-def open_store(engine: Engine, wasi: WasiConfig | None) -> Store:
-    """Return a fresh Store. None is no WASI at all."""
-    store = Store(engine)
-    if wasi is not None:
-        store.set_wasi(wasi)
-    return store
 
 
 def limit_store(store: Store, loaded: Loaded, limits: Limits, *, instances_before: int = 0) -> None:

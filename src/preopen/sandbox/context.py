@@ -6,12 +6,12 @@ Nothing is inherited, ever: no argument, variable, stream or directory that the 
 import ctypes
 import errno
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import _Pointer
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from wasmtime import WasiConfig
+from wasmtime import WasiConfig, WasmtimeError
 from wasmtime import _ffi as ffi
 
 from preopen.capability import Access, Mount
@@ -60,7 +60,7 @@ def make_context(call: Call, streams: Streams) -> WasiConfig:
 
     """
     wasi = WasiConfig()
-    wasi.argv = list(call.argv)
+    _set_argv(wasi, call.argv)
     if call.environment:
         wasi.env = call.environment
     _set_outputs(wasi, streams)
@@ -69,6 +69,18 @@ def make_context(call: Call, streams: Streams) -> WasiConfig:
     for mount in call.mounts:
         _preopen(wasi, mount)
     return wasi
+
+
+# `argv` of wasmtime-py casts what it makes to another pointer, which is most of its time.
+_ARGV: Final = ctypes.CFUNCTYPE(
+    ctypes.c_bool, ctypes.POINTER(ffi.wasi_config_t), ctypes.c_size_t, ctypes.c_void_p
+)(("wasi_config_set_argv", ffi.dll))
+
+
+def _set_argv(wasi: WasiConfig, words: Sequence[str]) -> None:
+    texts = (ctypes.c_char_p * len(words))(*map(str.encode, words))
+    if not _ARGV(wasi.ptr(), len(words), texts):
+        raise WasmtimeError("the arguments could not be set")
 
 
 def _preopen(wasi: WasiConfig, mount: Mount) -> None:

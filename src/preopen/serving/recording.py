@@ -5,6 +5,7 @@ Where every call must be recorded, one that cannot be is denied before anything 
 """
 
 import asyncio
+import itertools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,6 +37,8 @@ UNRECORDABLE: Final = Denial(
 NOT_RECORDED: Final = "the audit log could not be written: how this call ended is not on record"
 
 log = logging.getLogger(__name__)
+# Of no other call. Random only where it begins: each draw is a question to the kernel.
+_calls: Final = itertools.count(int.from_bytes(os.urandom(7)))
 
 
 def asked_of(
@@ -48,7 +51,7 @@ def asked_of(
 ) -> Asked:
     """Return a new call as its records name it; no level and no binary where none is offered."""
     return Asked(
-        call=os.urandom(8).hex(),
+        call=f"{next(_calls):016x}",
         client=caller.name,
         client_version=caller.version,
         tool=tool,
