@@ -173,6 +173,7 @@ DAMAGES: Final[dict[str, tuple[Callable[[str], str], str]]] = {
     "no JSON": (lambda text: text.replace('"{', '"'), "tools.weather"),
     "a NaN": (lambda text: text.replace('manifest\\":1', 'manifest\\":NaN'), "tools.weather"),
     "another name": (lambda text: text.replace("tools.weather", "tools.other"), "tools.other"),
+    "another key": (lambda text: text + "ceiling = 3\n", 'tools.weather.*unknown key "ceiling"'),
     "no date": (lambda text: text.replace(f'"{NOW}"', "3"), "tools.weather"),
 }
 

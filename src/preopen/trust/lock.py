@@ -22,6 +22,9 @@ from preopen.trust.fingerprint import Definition, canonical
 
 FILE_NAME: Final = "preopen.lock"
 FORMAT: Final = 1
+_KEYS: Final = frozenset(  # of a tool's table
+    {"approved", "fingerprint", "level", "sha256", "kind", "imports", "manifest"}
+)
 _HEAD: Final = "# What `preopen approve` pinned. `preopen diff` says what changed since.\n"
 
 
@@ -194,6 +197,10 @@ def _table(pin: Pin) -> dict[str, Any]:
 
 
 def _pin(name: str, table: object, file: Path) -> Pin:
+    found = "damaged: its fingerprint is not that of what stands beside it"
+    if isinstance(table, dict) and (unknown := sorted(table.keys() - _KEYS)):
+        found = f"damaged: it holds the unknown key {shown(unknown[0])}"
+        table = None
     try:
         definition = _definition(table)
         if definition.name == name and isinstance(table, dict):
@@ -204,7 +211,6 @@ def _pin(name: str, table: object, file: Path) -> Pin:
         pass
     key = key_of(("tools", name))
     write = f"remove the table of {key}, look at the tool, and approve it again"
-    found = "damaged: its fingerprint is not that of what stands beside it"
     raise PolicyError(Fault(place=str(file), key=key, found=found, write=write))
 
 
