@@ -8,9 +8,7 @@ from typing import Final
 _TRIM: Final = -1  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
 _MMAP: Final = -3
 LARGE_BYTES: Final = 256 << 10
-SPARE_BYTES: Final = (
-    2 << 20
-)  # at the heap's end, kept: to give it back and take it again costs time
+SPARE_BYTES: Final = 2 << 20  # kept at its end: giving it back and taking it again costs time
 
 
 def map_large_blocks_apart() -> None:
