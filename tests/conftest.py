@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lab import KINDS, LAUNCHERS, Lab, open_lab
 
 # Whoever starts the tests in the background may have Ctrl-C ignored, and every child inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test fails for its time: on a busy machine an example takes longer than Hypothesis lets pass.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture
