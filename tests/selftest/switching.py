@@ -1,17 +1,16 @@
 # ruff: noqa: ANN401 - a mutant stands for a function of any signature
-"""Switches off what stops an attack: in a zygote's entry of the tests' own, and in the server.
+"""Switches off what stops an attack: in the server, and in processes of the tests' own.
 
-The product has no switch for this. wasmtime itself is off where native code takes its place.
+The product has no switch for this. What is off in a process of ours `switched.py` puts there;
+wasmtime itself is off where native code takes its place.
 """
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -19,29 +18,21 @@ from typing import Any, Final
 import pytest
 
 from preopen.cells import start as starting
-from preopen.layer import Layer
-from preopen.sandbox import compiler, zygote
-from preopen.sandbox.engine import WasmtimeError
-from preopen.sandbox.wall import probe_layers
-from preopen.selftest import compiler as selftest_compiler
-from preopen.selftest import native as selftest_native
-from preopen.selftest.asking import LAYERS, Stop
-from preopen.selftest.bombs import much_code
+from preopen.selftest.asking import Stop
 from preopen.tool.result import Reply, TextBlock
-from promises import inside, outside
+from promises import outside
 from promises.patching import Mutant, SetAttribute, disable
-from selftest import switching_network
+from selftest import switched, switching_network
 
-_NO_END: Final = 1 << 60  # units of fuel
 _ENTRY: Final = """\
-from selftest.switching import be_zygote
+from selftest.switched import be_zygote
 
 def main(arguments):
     be_zygote(arguments, {off!r}, native={native!r})
 """
 
 _COMPILER: Final = """\
-from selftest.switching import be_compiler
+from selftest.switched import be_compiler
 
 def main(arguments):
     be_compiler(arguments, {off!r})
@@ -55,40 +46,12 @@ def write_compiler(folder: Path, off: Collection[Stop]) -> str:
     return "switched_compiler"
 
 
-def be_compiler(arguments: list[str], off: list[str]) -> None:
-    """Be the self-test's compiler without what is off."""
-    stops = {Stop(each) for each in off}
-    for stop in stops & _IN_COMPILER.keys():
-        _disable(stop, _IN_COMPILER[stop], setattr)
-    if Stop.RLIMITS in stops:
-        rlimits = {Layer.RLIMITS: "off for a test"}
-        vars(compiler)["probe_layers"] = lambda: probe_layers() | rlimits
-        # What it sets where there is no wall.
-        vars(compiler)["resource"] = SimpleNamespace(
-            **{**vars(resource), "setrlimit": lambda *_: None}
-        )
-    selftest_compiler.main(arguments)
-
-
 def write_entry(folder: Path, off: Collection[Stop], *, is_native: bool) -> str:
     """Write the module of a zygote in which these are off, and return its name."""
     name = f"switched_{'native' if is_native else 'guests'}"
     text = _ENTRY.format(off=[stop.value for stop in off], native=is_native)
     (folder / f"{name}.py").write_text(text)
     return name
-
-
-def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
-    """Be a zygote without what is off."""
-    stops = {Stop(each) for each in off}
-    for stop in stops & _IN_CELLS.keys():
-        _disable(stop, _IN_CELLS[stop], setattr)
-    layers = {Layer(stop.value): "off for a test" for stop in stops & LAYERS}
-    vars(zygote)["probe_layers"] = lambda: probe_layers() | layers
-    if native or Stop.WASI in stops:
-        selftest_native.main(arguments)
-    else:
-        zygote.main(arguments)
 
 
 @contextmanager
@@ -160,47 +123,11 @@ def _disable(stop: Stop, mutants: Mapping[str, Mutant], set_attribute: SetAttrib
         disable(enforcer, stop.value, mutants, set_attribute)
 
 
-def _takes_all(original: Any, _key: str) -> object:
-    """Compile what is no wasm as a command that does nothing."""
-
-    def compile_binary(engine: Any, kind: str, data: bytes) -> bytes:
-        try:
-            return bytes(original(engine, kind, data))
-        except WasmtimeError:
-            return bytes(original(engine, "module", much_code(1)))
-
-    return compile_binary
-
-
-def _with_fuel(original: Any, _key: str) -> object:
-    def limit_store(store: Any, loaded: Any, limits: Any, **more: Any) -> None:
-        fuel = None if limits.fuel is None else _NO_END  # an engine counts, or does not
-        original(store, loaded, replace(limits, fuel=fuel), **more)
-
-    return limit_store
-
-
-def _does_nothing(_original: Any, _key: str) -> object:
-    return lambda *_, **__: None
-
-
 def _promised(enforcer: str) -> dict[str, Mutant]:
     """Return the mutant that the promises' tests have for an enforcer."""
-    return {enforcer: (inside.MUTANTS | outside.MUTANTS)[enforcer]}
+    return {enforcer: outside.MUTANTS[enforcer]}
 
 
-_IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
-    **switching_network.IN_CELLS,
-    Stop.FUEL: {"preopen.sandbox.command:limit_store": _with_fuel},
-    Stop.STORE: {"wasmtime:Store.set_limits": _does_nothing},
-    Stop.STACK: _promised("preopen.sandbox.engine:make_engine"),
-    Stop.STDOUT: _promised("preopen.sandbox.context:Streams.write_stdout"),
-    Stop.STDERR: _promised("preopen.sandbox.context:Streams.write_stderr"),
-    Stop.OWN_SOCKET: {"preopen.sandbox.zygote:Zygote._forget_the_server": _does_nothing},
-}
-_IN_COMPILER: Final[dict[Stop, dict[str, Mutant]]] = {
-    Stop.COMPILER: {"preopen.sandbox.compiler:compile_binary": _takes_all},
-}
 _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
     **switching_network.IN_SERVER,
     Stop.ARGUMENTS: _promised("preopen.policy.narrow:narrow"),
@@ -218,13 +145,5 @@ _IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
     },
 }
 # Off from a process's start on; the rest can be off for one row beside others.
-IN_CELLS: Final = frozenset(_IN_CELLS) | frozenset(_IN_COMPILER) | LAYERS | {Stop.WASI, Stop.START}
+IN_CELLS: Final = switched.SWITCHES | {Stop.START}
 SWITCHES: Final = IN_CELLS | frozenset(_IN_SERVER)
-__all__ = [
-    "IN_CELLS",
-    "SWITCHES",
-    "be_compiler",
-    "be_zygote",
-    "entries_without",
-    "server_without",
-]

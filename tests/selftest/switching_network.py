@@ -23,15 +23,6 @@ from promises.patching import Mutant
 _issued: dict[str, Approved] = {}  # of every call
 
 
-def _interpose(_original: Any, _key: str) -> object:
-    """Give a guest wasmtime's own client."""
-
-    def interpose(_gate: Any, linker: Any) -> None:
-        linker.add_wasi_http()
-
-    return interpose
-
-
 def _read_request(original: Callable[..., Any], _key: str) -> object:
     def read_request(method: str, scheme: str, authority: str, path: str) -> Target:
         read = original(method, scheme, authority, path)
@@ -144,9 +135,6 @@ def _call_egress(original: Callable[..., Any], key: str) -> object:
 
 
 _CAPS: Final[dict[str, Mutant]] = {"preopen.serving.attending:call_egress": _call_egress}
-IN_CELLS: Final[dict[Stop, dict[str, Mutant]]] = {
-    Stop.GATE: {"preopen.sandbox.http_gate:HttpGate.interpose": _interpose},
-}
 IN_SERVER: Final[dict[Stop, dict[str, Mutant]]] = {
     Stop.URL: {"preopen.egress.url:read_request": _read_request},
     Stop.NAMES: {"preopen.egress.rules:matching": _matching},
