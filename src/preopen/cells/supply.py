@@ -49,6 +49,7 @@ class Supply:
     _spare: deque[Cell] = field(default_factory=deque)
     _bound: deque[tuple[str, Cell]] = field(default_factory=deque)
     _wanted: anyio.Event = field(default_factory=anyio.Event)
+    _closed: bool = False
 
     def knows(self, sources: Sequence[BinarySource]) -> bool:
         """Whether a call of these binaries would wait for no compile and no load."""
@@ -127,7 +128,8 @@ class Supply:
         if len(self._spare) <= self.spares // 2:
             self._wanted.set()
         fit = answer is not None and answer.end in _MAY_GO_ON
-        if job.binding is None or not fit or cell.gave_way or cell.calls_left < 1:
+        unfit = not fit or cell.gave_way or cell.calls_left < 1
+        if job.binding is None or unfit or self._closed:
             cell.close()
             return
         self._bound.append((job.binding.identity, cell))
@@ -142,13 +144,22 @@ class Supply:
             self._wanted = anyio.Event()
             try:
                 while len(self._spare) < self.spares:
-                    self._spare += await self._launch(self.spares - len(self._spare))
+                    self._keep(await self._launch(self.spares - len(self._spare)))
             except (LaunchError, PreopenError):
                 pass
             await self._wanted.wait()
 
+    def _keep(self, cells: Sequence[Cell]) -> None:
+        # A launch that was done at the very moment of the end is not cancelled any more.
+        if self._closed:
+            for cell in cells:
+                cell.close()
+        else:
+            self._spare += cells
+
     def close(self) -> None:
-        """Kill every cell and whatever launches them."""
+        """Kill every cell and whatever launches them; who comes back with one has it killed."""
+        self._closed = True
         self._end_waiting()
         self.launcher.close()
 
