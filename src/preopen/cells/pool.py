@@ -114,11 +114,8 @@ class Pool:
     async def _run_in(self, cell: Cell, job: Job) -> Run:
         started, answer = time.perf_counter(), None
         try:
-            try:
-                with anyio.move_on_after(job.limits.wall_time_ms / 1000):
-                    answer = await self._ask(cell, job)
-            finally:
-                self.turns.end(cell)
+            with anyio.move_on_after(job.limits.wall_time_ms / 1000):
+                answer = await self._ask(cell, job)
             if answer is not None:
                 usage = read_usage(answer, job.limits, _ms_since(started))
                 outcome = read_answer(answer, job)
@@ -145,12 +142,15 @@ class Pool:
                 async with self.cache.lend(each) as compiled:
                     await cell.channel.send(Load(binary=each.binary), (compiled,))
                 cell.knows.add(each.binary)
-        if job.attend is None:
-            await self._send(cell, job, port=0)
-            return await _answer_of(cell, None)
-        async with job.attend(await cell.listen()) as attended:
-            await self._send(cell, job, port=attended.port)
-            return await _answer_of(cell, attended)
+        try:
+            if job.attend is None:
+                await self._send(cell, job, port=0)
+                return await _answer_of(cell, None)
+            async with job.attend(await cell.listen()) as attended:
+                await self._send(cell, job, port=attended.port)
+                return await _answer_of(cell, attended)
+        finally:
+            self.turns.end(cell)
 
     async def _send(self, cell: Cell, job: Job, *, port: int) -> None:
         """Send a call; the first that a cell gets has the wall with it."""

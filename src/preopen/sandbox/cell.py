@@ -37,11 +37,15 @@ from preopen.wire.frames import Answer, Binary, Call, Listening, Load, Rule
 from preopen.wire.starters import ASKS_ARGUMENTS, ASKS_NOTHING, ASKS_STATUS, Starter
 
 
+def _nothing() -> None:
+    """Leave all as it is."""
+
+
 class Guest(NamedTuple):
     """What is done between limits and answer, and what clears away after the answer has left."""
 
     run: Callable[[], Ended]
-    close: Callable[[], None]
+    close: Callable[[], None] = _nothing
 
 
 # There is one in the product; the self-test's entry point has native code in its place.
@@ -245,10 +249,6 @@ def _answer(
     _close(held)
     channel.send(answer)
     return guest.close
-
-
-def _nothing() -> None:
-    """Leave all as it is."""
 
 
 def _end_of(ended: Ended) -> str:

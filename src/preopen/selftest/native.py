@@ -26,7 +26,7 @@ def ready_native(
 ) -> Guest:
     """Return what does the acts of a call, in a guest's place."""
     body = Body(call=call, channel=channel, print=streams.write_stdout, warn=streams.write_stderr)
-    return Guest(partial(_run_native, body, streams), close=lambda: None)
+    return Guest(partial(_run_native, body, streams))
 
 
 def _run_native(body: Body, streams: Streams) -> Ended:

@@ -90,7 +90,6 @@ class Count:
     """
 
     minute: int | None = None
-
     began: bool = True
     bytes_out: int = 0
 
