@@ -21,6 +21,7 @@ from preopen.cells.launch import SpawnLauncher, ZygoteLauncher
 from preopen.cells.pool import Pool, open_pool
 from preopen.cells.start import ZYGOTE
 from preopen.outcome import Returned
+from preopen.tool.binary import read_facts
 from preopen.wire.frames import Binary
 
 KINDS = ("module", "component")
@@ -44,7 +45,10 @@ def source_of(
         stack_bytes=stack_bytes,
         counts_fuel=counts_fuel,
     )
-    return BinarySource(binary=binary, place=f"a test's {kind}", read=lambda: data)
+    facts = read_facts(data, f"a test's {kind}")
+    return BinarySource(
+        binary=binary, place=f"a test's {kind}", read=lambda: data, is_inert=facts.is_inert
+    )
 
 
 def probe(kind: str, stack_bytes: int = 1 << 20, *, counts_fuel: bool = False) -> BinarySource:

@@ -135,6 +135,21 @@ def test_a_made_up_component_is_read_as_wasmtime_reads_it(
     assert (set(said.imports), set(said.exports)) == (set(facts.imports), set(facts.exports))
 
 
+@pytest.mark.parametrize(
+    ("text", "inert"),
+    [
+        ("(module (func $f))", True),
+        ("(module (func $f) (start $f))", False),
+        ("(component)", False),
+    ],
+)
+def test_only_a_module_without_a_start_function_is_inert(text: str, *, inert: bool) -> None:
+    """Ours: such may be instantiated where no call watches over it; wasmtime runs the others."""
+    data = bytes(wasmtime.wat2wasm(text))
+
+    assert read_facts(data, "t.wasm").is_inert is inert
+
+
 def refused_or_read(data: bytes) -> BinaryFacts | None:
     with contextlib.suppress(BinaryError):
         return read_facts(data, "t.wasm")

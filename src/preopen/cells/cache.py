@@ -41,13 +41,15 @@ class BinarySource:
     """A binary that can be compiled: its name, where it came from, and how its bytes are read.
 
     `read` checks the sha256 of what it reads and raises BinaryError where it differs. `networked`
-    says in which cells it runs: those where `wasi:http` is linked.
+    says in which cells it runs: those where `wasi:http` is linked. `is_inert` says that
+    instantiating it runs none of its code: a cell may do that ahead of a call.
     """
 
     binary: Binary
     place: str
     read: Callable[[], bytes]
     networked: bool = False
+    is_inert: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -83,6 +83,7 @@ def make_call(job: Job, wall: tuple[Mount, ...] | None, calls_left: int, gateway
         calls_left=calls_left,
         kept=job.kept,
         gateway_port=gateway_port,
+        is_inert=job.source.is_inert,
         stdin=job.stdin,
     )
 

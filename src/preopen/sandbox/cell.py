@@ -19,12 +19,8 @@ from typing import NamedTuple, NoReturn, TypeAlias
 from wasmtime import Store, WasiConfig
 
 from preopen.capability import Access, Limits, Reach
-from preopen.sandbox.command import (
-    OUT_OF_FUEL,
-    Ended,
-    limit_store,
-    run_command,
-)
+from preopen.sandbox.ahead import Ahead
+from preopen.sandbox.command import OUT_OF_FUEL, Ended, limit_store, run_command
 from preopen.sandbox.context import Streams, make_context
 from preopen.sandbox.engine import Shelf, WasmtimeError
 from preopen.sandbox.modes import close_umask, note_modes, restore_modes
@@ -49,22 +45,23 @@ class Guest(NamedTuple):
 
 
 # There is one in the product; the self-test's entry point has native code in its place.
-ReadyGuest: TypeAlias = Callable[[Shelf, Call, WasiConfig, Streams, Channel], Guest]
+ReadyGuest: TypeAlias = Callable[[Ahead, Call, WasiConfig, Streams, Channel], Guest]
 
 _STARTER_LIMITS = Limits()
 _NOT_LOADED = 65  # EX_DATAERR: `cells/verdict.py` reads it
 
 
 def ready_guest(
-    shelf: Shelf, call: Call, wasi: WasiConfig, _streams: Streams, channel: Channel
+    ahead: Ahead, call: Call, wasi: WasiConfig, _streams: Streams, channel: Channel
 ) -> Guest:
     """Return what runs the call's guest in wasmtime; what is ours in its Store is there already."""
-    engine, loaded = shelf.get(call.binary)
-    store = shelf.take_store(engine)
+    _, loaded = ahead.shelf.get(call.binary)
+    store, entry = ahead.take(call.binary, call.limits)
     store.set_wasi(wasi)
-    ours = shelf.enter_gate(store, call.binary, channel, call.gateway_port)
-    limit_store(store, loaded, call.limits, instances_before=ours)
-    return Guest(partial(run_command, store, loaded, call.limits), store.close)
+    if entry is None:
+        ours = ahead.shelf.enter_gate(store, call.binary, channel, call.gateway_port)
+        limit_store(store, loaded, call.limits, instances_before=ours)
+    return Guest(partial(run_command, store, loaded, call.limits, entry), store.close)
 
 
 def serve_cell(
@@ -83,8 +80,9 @@ def serve_cell(
 
 
 def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> None:
+    ahead = Ahead(shelf)
     if not channel.has_more():  # else somebody waits already, and rehearsing would be in the way
-        _rehearse(channel, shelf, wall)
+        _rehearse(channel, ahead, wall)
     if shelf.gate is not None:
         listener = open_listener()
         channel.send(Listening(), (listener,))
@@ -100,12 +98,12 @@ def _serve(channel: Channel, shelf: Shelf, wall: Wall, ready: ReadyGuest) -> Non
                     # Not before: the kernel woke it where there is room, and it may have been made
                     # where a cell that is being warmed computes now.
                     stay_on_one_cpu()
-                clear_away = _answer(channel, shelf, wall, call, ready, walled=walled)
+                clear_away = _answer(channel, ahead, wall, call, ready, walled=walled)
                 walled = True
                 if call.calls_left <= 1:
                     return  # and the kernel clears away
                 clear_away()
-                shelf.prepare_store(call.binary)
+                ahead.prepare(call.binary, call.limits, is_inert=call.is_inert)
                 gc.enable()  # what one call leaves behind is not to be there in the hundredth
             case _:
                 return
@@ -140,7 +138,7 @@ def rehearse_alone(shelf: Shelf) -> None:
     look_up_calls()
 
 
-def _rehearse(channel: Channel, shelf: Shelf, wall: Wall) -> None:
+def _rehearse(channel: Channel, ahead: Ahead, wall: Wall) -> None:
     """In a cell: do what a call will do, as far as it starts no thread.
 
     What that touches is copied from the zygote now and not while somebody waits.
@@ -150,9 +148,9 @@ def _rehearse(channel: Channel, shelf: Shelf, wall: Wall) -> None:
     wasi = make_context(call, act.streams)
     with suppress(OSError):  # a call will tell
         wall.rehearse()
-    ended = _run_starter(shelf, call.binary, wasi)
+    ended = _run_starter(ahead.shelf, call.binary, wasi)
     encode(act.answer(_end_of(ended), ended))
-    shelf.prepare_store(call.binary)
+    ahead.prepare(call.binary, call.limits, is_inert=False)  # another's: a Store is all it can use
 
 
 def _rehearsed(starter: Starter) -> Call:
@@ -215,7 +213,7 @@ class _Act:
 
 
 def _answer(
-    channel: Channel, shelf: Shelf, wall: Wall, call: Call, ready: ReadyGuest, *, walled: bool
+    channel: Channel, ahead: Ahead, wall: Wall, call: Call, ready: ReadyGuest, *, walled: bool
 ) -> Callable[[], None]:
     """Answer one call, and return what is left to do when whoever waits has that answer."""
     act = _Act(channel, call)
@@ -229,8 +227,8 @@ def _answer(
                 tcp_ports=[port] if port else [],
                 sockets=Sockets.TCP if port else Sockets.NONE,
             )
-            _start_threads(shelf, call)
-        guest = ready(shelf, call, wasi, act.streams, channel)
+            _start_threads(ahead.shelf, call)
+        guest = ready(ahead, call, wasi, act.streams, channel)
         wall.limit(
             cpu_seconds=call.limits.cpu_seconds,
             memory_bytes=call.limits.memory_bytes,

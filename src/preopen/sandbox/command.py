@@ -4,7 +4,7 @@ import resource
 import sys
 from ctypes import POINTER, _Pointer, byref
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from wasmtime import ExitTrap, Instance, Store, Trap, WasmtimeError
 from wasmtime import _ffi as ffi
@@ -34,6 +34,13 @@ class Ended:
     fuel_used: int | None = None
 
 
+class Entry(NamedTuple):
+    """Where an instance of a module begins, and its memory; None for what it does not export."""
+
+    start: _Extern | None
+    memory: _Extern | None
+
+
 def limit_store(store: Store, loaded: Loaded, limits: Limits, *, instances_before: int = 0) -> None:
     """Set the limits that a Store keeps; `instances_before` are ours, which live in it already.
 
@@ -53,29 +60,44 @@ def limit_store(store: Store, loaded: Loaded, limits: Limits, *, instances_befor
         store.set_fuel(limits.fuel)
 
 
-def run_command(store: Store, loaded: Loaded, limits: Limits) -> Ended:
-    """Run a guest to its end in a Store of its own, which is the caller's to close."""
-    ended = _run(store, loaded)
+def instantiate(store: Store, loaded: LoadedModule) -> Entry:
+    """Make an instance of a module in a Store that has its limits.
+
+    Raises:
+        WasmtimeError, Trap: it does not fit its limits, or what it does at once fails.
+
+    """
+    instance = loaded.pre.instantiate(store)
+    return Entry(
+        start=_export(store, instance, b"_start", ffi.WASMTIME_EXTERN_FUNC.value),
+        memory=_export(store, instance, b"memory", ffi.WASMTIME_EXTERN_MEMORY.value),
+    )
+
+
+def run_command(store: Store, loaded: Loaded, limits: Limits, entry: Entry | None = None) -> Ended:
+    """Run a guest to its end in a Store of its own, which is the caller's to close.
+
+    `entry` is that of a module's instance that this Store holds already.
+    """
+    ended = _run(store, loaded, entry)
     if limits.fuel is None:
         return ended
     return replace(ended, fuel_used=limits.fuel - store.get_fuel())
 
 
-def _run(store: Store, loaded: Loaded) -> Ended:
+def _run(store: Store, loaded: Loaded, entry: Entry | None) -> Ended:
     match loaded:
         case LoadedModule():
-            return _run_module(store, loaded)
+            return _run_module(store, loaded, entry)
         case LoadedComponent():
             return _run_component(store, loaded)
 
 
-def _run_module(store: Store, loaded: LoadedModule) -> Ended:
+def _run_module(store: Store, loaded: LoadedModule, entry: Entry | None) -> Ended:
     memory: _Extern | None = None
     code, trap = 0, ""
     try:
-        instance = loaded.pre.instantiate(store)
-        memory = _export(store, instance, b"memory", ffi.WASMTIME_EXTERN_MEMORY.value)
-        start = _export(store, instance, b"_start", ffi.WASMTIME_EXTERN_FUNC.value)
+        start, memory = entry or instantiate(store, loaded)
         if start is None:  # the server's reader saw a function of that name
             return Ended(trap="the module exports no function _start")
         _call(store, start)

@@ -70,7 +70,6 @@ class Shelf:
         self.gate = gate
         self._engines: dict[tuple[int, bool], tuple[Engine, Linker, wc.Linker]] = {}
         self._loaded: dict[Binary, Loaded] = {}
-        self._ahead: tuple[Engine, Store] | None = None
 
     def load(self, binary: Binary, descriptor: int) -> None:
         """Load the compiled binary of this descriptor, and keep it.
@@ -106,16 +105,6 @@ class Shelf:
         """Return the engine and the loaded form of a binary that was loaded before."""
         engine, _, _ = self._engines[binary.stack_bytes, binary.counts_fuel]
         return engine, self._loaded[binary]
-
-    def prepare_store(self, binary: Binary) -> None:
-        """Make a Store ahead of the call that will want it: one like those of this binary."""
-        engine, _ = self.get(binary)
-        self._ahead = engine, Store(engine)
-
-    def take_store(self, engine: Engine) -> Store:
-        """Return a fresh Store: the one that was made ahead, if it is of this engine."""
-        ahead, self._ahead = self._ahead, None
-        return ahead[1] if ahead is not None and ahead[0] is engine else Store(engine)
 
     def enter_gate(self, store: Store, binary: Binary, channel: Channel, port: int) -> int:
         """Have the gate serve the call of this binary, in its Store; the pool had it loaded.

@@ -10,10 +10,10 @@ from functools import partial
 from wasmtime import WasiConfig
 
 from preopen.sandbox import zygote
+from preopen.sandbox.ahead import Ahead
 from preopen.sandbox.cell import Guest
 from preopen.sandbox.command import Ended
 from preopen.sandbox.context import Streams
-from preopen.sandbox.engine import Shelf
 from preopen.selftest import native_http
 from preopen.selftest.native_acts import perform
 from preopen.selftest.native_body import Body
@@ -22,7 +22,7 @@ from preopen.wire.frames import Call
 
 
 def ready_native(
-    _shelf: Shelf, call: Call, _wasi: WasiConfig, streams: Streams, channel: Channel
+    _ahead: Ahead, call: Call, _wasi: WasiConfig, streams: Streams, channel: Channel
 ) -> Guest:
     """Return what does the acts of a call, in a guest's place."""
     body = Body(call=call, channel=channel, print=streams.write_stdout, warn=streams.write_stderr)

@@ -128,6 +128,7 @@ def judge_tool(
             place=manifest.binary_path,
             read=read,
             networked=uses_network(facts),
+            is_inert=facts.is_inert,
         ),
         arguments=compile_schema(manifest.input_schema, manifest.file, "input"),
         result=None if output is None else compile_schema(output, manifest.file, "output"),

@@ -31,6 +31,7 @@ _COMPONENT: Final = b"\x0d\x00\x01\x00"
 _RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
 
 _MODULE_SECTIONS: Final = {2: "import", 7: "export"}
+_START_SECTION: Final = 8  # of a module
 _COMPONENT_SECTIONS: Final = {10: "import", 11: "export"}
 _MOST_FLAGS: Final = 0x07  # of limits: has a maximum, is shared, counts in 64 bits
 _LAST_SECTION: Final = {"module": 13, "component": 12}  # tag section; value section
@@ -57,11 +58,23 @@ class Import:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BinaryFacts:
-    """What a binary is and asks for, in its own order. Names are as it wrote them: untrusted."""
+    """What a binary is and asks for, in its own order. Names are as it wrote them: untrusted.
+
+    `has_start` says that a module has a start function, which runs when it is instantiated.
+    """
 
     kind: BinaryKind
     imports: tuple[Import, ...] = ()
     exports: tuple[str, ...] = ()
+    has_start: bool = False
+
+    @property
+    def is_inert(self) -> bool:
+        """Whether instantiating it surely runs none of its code: a module without a start function.
+
+        A component's own modules may have one each.
+        """
+        return self.kind is BinaryKind.MODULE and not self.has_start
 
     @property
     def is_command(self) -> bool:
@@ -94,7 +107,7 @@ def _read(cursor: Cursor) -> BinaryFacts:
     wanted = _MODULE_SECTIONS if is_module else _COMPONENT_SECTIONS
     imports: list[Import] = []
     exports: list[str] = []
-    sections = 0
+    sections, has_start = 0, False
     while not cursor.at_end:
         sections += 1
         if sections > MAX_SECTIONS:
@@ -102,6 +115,7 @@ def _read(cursor: Cursor) -> BinaryFacts:
         number = cursor.byte()
         if number > _LAST_SECTION[kind]:
             raise cursor.damage(f"section number {number} is unknown for a {kind}")
+        has_start |= is_module and number == _START_SECTION
         section = cursor.part(cursor.u32())
         match wanted.get(number):
             case "import":
@@ -110,7 +124,9 @@ def _read(cursor: Cursor) -> BinaryFacts:
                 _append(exports, section, _module_export if is_module else _component_export)
             case _:
                 pass  # code, data, types and nested parts say nothing about what the host must give
-    return BinaryFacts(kind=kind, imports=tuple(imports), exports=tuple(exports))
+    return BinaryFacts(
+        kind=kind, imports=tuple(imports), exports=tuple(exports), has_start=has_start
+    )
 
 
 def _read_header(cursor: Cursor) -> BinaryKind:

@@ -127,6 +127,7 @@ def _encode_call(call: Call) -> tuple[dict[str, Any], bytes, tuple[int, ...]]:
         "calls_left": call.calls_left,
         "kept": [[place(k.folder), k.name] for k in call.kept],
         "gateway_port": call.gateway_port,
+        "is_inert": call.is_inert,
     }
     if len(descriptors) > MAX_DESCRIPTORS:
         msg = f"a call carries {len(descriptors)} descriptors; {MAX_DESCRIPTORS} are possible"
@@ -199,6 +200,7 @@ def _call(header: dict[str, Any], body: bytes, descriptors: Sequence[int]) -> Ca
             for place, name in header.pop("kept")
         ),
         gateway_port=_expect(header.pop("gateway_port"), int),
+        is_inert=_expect(header.pop("is_inert"), bool),
         stdin=body,
         **header,
     )

@@ -94,7 +94,8 @@ class Call:
     `rules` is the wall to put up first, or None for a cell that stands behind one already.
     `calls_left` counts this call: 1 for a single-use cell. `kept` are files whose modes the cell
     puts back when the guest has replaced them, which WASI cannot. `gateway_port` is the one TCP
-    port of its loopback that the call may reach, 0 for none.
+    port of its loopback that the call may reach, 0 for none. `is_inert` says that instantiating the
+    binary runs none of its code.
     """
 
     binary: Binary
@@ -106,6 +107,7 @@ class Call:
     calls_left: int
     kept: tuple[Kept, ...] = ()
     gateway_port: int = 0
+    is_inert: bool = False
     stdin: bytes = b""
 
 

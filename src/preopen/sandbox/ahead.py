@@ -1,0 +1,67 @@
+"""What a cell has ready before its next call comes, made while nobody waits for it.
+
+A fresh Store; and in a tool-bound cell, whose next call is of the same binary, a fresh instance of
+a module in it. Of that call nothing is known yet, and of the one before nothing is left.
+"""
+
+from dataclasses import dataclass
+
+from wasmtime import Engine, Store, Trap, WasmtimeError
+
+from preopen.capability import Limits
+from preopen.sandbox.command import Entry, instantiate, limit_store
+from preopen.sandbox.engine import LoadedModule, Shelf
+from preopen.wire.frames import Binary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A Store of an engine; where it has an `entry` it is limited, and of that binary alone."""
+
+    engine: Engine
+    store: Store
+    binary: Binary
+    limits: Limits
+    entry: Entry | None = None
+
+
+class Ahead:
+    """Makes what the next call of a cell needs, from the binaries of its shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self._ready: _Ready | None = None
+
+    def prepare(self, binary: Binary, limits: Limits, *, is_inert: bool) -> None:
+        """Make a Store like this binary's, with an instance if that runs no code of the guest.
+
+        A guest's code runs within its call: there it has a deadline, and what was granted.
+        """
+        engine, loaded = self.shelf.get(binary)
+        store = Store(engine)
+        entry = None
+        # Where fuel is counted a call has its own: it is given with the call, and to the last unit.
+        if is_inert and isinstance(loaded, LoadedModule) and not binary.counts_fuel:
+            try:
+                limit_store(store, loaded, limits)
+                entry = instantiate(store, loaded)
+            except (WasmtimeError, Trap):  # the call will meet it, too, and say so
+                store.close()
+                store = Store(engine)
+        self._ready = _Ready(engine=engine, store=store, binary=binary, limits=limits, entry=entry)
+
+    def take(self, binary: Binary, limits: Limits) -> tuple[Store, Entry | None]:
+        """Return a fresh Store for a call; with the entry of its instance if it holds one.
+
+        What was made for another binary, or under other limits, is not used.
+        """
+        engine, _ = self.shelf.get(binary)
+        ready, self._ready = self._ready, None
+        if ready is None or ready.engine is not engine:
+            return Store(engine), None
+        if ready.entry is None:
+            return ready.store, None
+        if ready.binary == binary and ready.limits == limits:
+            return ready.store, ready.entry
+        ready.store.close()
+        return Store(engine), None
