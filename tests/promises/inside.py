@@ -55,10 +55,10 @@ def main(arguments):
 def _context(original: Callable[..., Any], key: str) -> object:
     """Inherit: the cell's own environment, or the whole tree of files."""
 
-    def make_context(call: Any, streams: Any) -> Any:
+    def make_context(call: Any, *more: Any) -> Any:
         if key == "environment":
             call = replace(call, environment=(*call.environment, *os.environ.items()))
-        wasi = original(call, streams)
+        wasi = original(call, *more)
         if key == "directory[].host":
             wasi.preopen_dir("/", "/", True)
         return wasi

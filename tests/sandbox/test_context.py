@@ -3,16 +3,14 @@
 import ctypes
 import errno
 
-from wasmtime import WasiConfig
-
 from preopen.sandbox import context
-from preopen.sandbox.context import Streams
+from preopen.sandbox.context import Streams, make_blank
 
 
 def listen(streams: Streams) -> int:
     """Have a call's streams written to, and return by which number."""
-    context._set_outputs(WasiConfig(), streams)
-    (number,) = context._outputs
+    number = make_blank().number
+    context._hear(number, streams)
     return number
 
 
@@ -38,6 +36,17 @@ def test_what_is_written_late_for_an_earlier_call_reaches_no_later_one() -> None
 
     assert b"one" == bytes(first.stdout)
     assert b"three" == bytes(second.stdout)
+
+
+def test_what_is_made_ahead_for_the_next_call_takes_nothing_from_this_one() -> None:
+    """Ours: the pair; only when a call begins are its streams those that are heard."""
+    streams = quiet()
+    number = listen(streams)
+    ahead = make_blank().number
+    assert 3 == write(number, b"one")
+    assert 3 == write(ahead, b"two")
+
+    assert b"one" == bytes(streams.stdout)
 
 
 def test_a_write_that_fails_here_is_told_to_the_guest() -> None:

@@ -1,7 +1,8 @@
 """What a cell has ready before its next call comes, made while nobody waits for it.
 
-A fresh Store; and in a tool-bound cell, whose next call is of the same binary, a fresh instance of
-a module in it. Of that call nothing is known yet, and of the one before nothing is left.
+A fresh Store and a blank WasiConfig; and in a tool-bound cell, whose next call is of the same
+binary, a fresh instance of a module. Of that call nothing is known yet, and of the one before
+nothing is left.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from wasmtime import Engine, Store, Trap, WasmtimeError
 
 from preopen.capability import Limits
 from preopen.sandbox.command import Entry, instantiate, limit_store
+from preopen.sandbox.context import Blank, make_blank
 from preopen.sandbox.engine import LoadedModule, Shelf
 from preopen.wire.frames import Binary
 
@@ -31,12 +33,14 @@ class Ahead:
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self._ready: _Ready | None = None
+        self._blank: Blank | None = None
 
     def prepare(self, binary: Binary, limits: Limits, *, is_inert: bool) -> None:
         """Make a Store like this binary's, with an instance if that runs no code of the guest.
 
         A guest's code runs within its call: there it has a deadline, and what was granted.
         """
+        self._blank = make_blank()
         engine, loaded = self.shelf.get(binary)
         store = Store(engine)
         entry = None
@@ -49,6 +53,11 @@ class Ahead:
                 store.close()
                 store = Store(engine)
         self._ready = _Ready(engine=engine, store=store, binary=binary, limits=limits, entry=entry)
+
+    def take_blank(self) -> Blank:
+        """Return a WasiConfig that no call had."""
+        blank, self._blank = self._blank, None
+        return blank or make_blank()
 
     def take(self, binary: Binary, limits: Limits) -> tuple[Store, Entry | None]:
         """Return a fresh Store for a call; with the entry of its instance if it holds one.

@@ -219,7 +219,7 @@ def _answer(
     act = _Act(channel, call)
     held = {kept.folder for kept in call.kept}
     try:
-        wasi = make_context(call, act.streams)
+        wasi = make_context(call, act.streams, ahead.take_blank())
         if not walled:
             port = call.gateway_port
             wall.raise_(

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from ctypes import _Pointer
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from wasmtime import WasiConfig, WasmtimeError
 from wasmtime import _ffi as ffi
@@ -52,18 +52,35 @@ class Streams:
         return b"[earlier stderr was cut]\n" + bytes(self._stderr[-self.stderr_limit :])
 
 
-def make_context(call: Call, streams: Streams) -> WasiConfig:
+class Blank(NamedTuple):
+    """A WasiConfig that says nothing yet but where stdout and stderr go: to streams of a number."""
+
+    wasi: WasiConfig
+    number: int
+
+
+def make_blank() -> Blank:
+    """Return a WasiConfig of a number of its own, for one call, which may come later."""
+    wasi, number = WasiConfig(), next(_numbers)
+    ffi.wasi_config_set_stdout_custom(wasi.ptr(), _STDOUT, number, _NO_END)
+    ffi.wasi_config_set_stderr_custom(wasi.ptr(), _STDERR, number, _NO_END)
+    return Blank(wasi, number)
+
+
+def make_context(call: Call, streams: Streams, blank: Blank | None = None) -> WasiConfig:
     """Return the WasiConfig of one call: its argv, variables, stdin, streams and mounts.
+
+    Made of a `blank` that nobody has used, if there is one.
 
     Raises:
         WasmtimeError: a folder cannot be mounted.
 
     """
-    wasi = WasiConfig()
+    wasi, number = blank or make_blank()
+    _hear(number, streams)
     _set_argv(wasi, call.argv)
     if call.environment:
         wasi.env = call.environment
-    _set_outputs(wasi, streams)
     if call.stdin:  # else it is at its end, as wasmtime has it
         _set_stdin(wasi, call.stdin)
     for mount in call.mounts:
@@ -103,12 +120,9 @@ _Writer: Final = ctypes.CFUNCTYPE(
 _NO_END: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()  # a null pointer: nothing is to be freed
 
 
-def _set_outputs(wasi: WasiConfig, streams: Streams) -> None:
-    number = next(_numbers)
+def _hear(number: int, streams: Streams) -> None:
     _outputs.clear()
     _outputs[number] = streams
-    ffi.wasi_config_set_stdout_custom(wasi.ptr(), _STDOUT, number, _NO_END)
-    ffi.wasi_config_set_stderr_custom(wasi.ptr(), _STDERR, number, _NO_END)
 
 
 def _to_stdout(number: int, start: _Start, size: int) -> int:
