@@ -55,7 +55,7 @@ class Wall:
 
     def __init__(self, missing: Collection[Layer], inherited: Collection[Layer] = ()) -> None:
         self._missing = frozenset(missing)
-        self._up: list[Layer] = list(inherited)
+        self._up = set(inherited)
         self._statm = -1
         self._limits: dict[int, rlimits.SoftAndHard] = {}
 
@@ -203,9 +203,9 @@ class Wall:
             act()
         except OSError as error:
             raise _failed(layer, error) from error
-        self._up.append(layer)
+        self._up.add(layer)
         if layer is Layer.LANDLOCK:
-            self._up.extend(part for part in landlock.PARTS if part not in self._missing)
+            self._up.update(part for part in landlock.PARTS if part not in self._missing)
 
 
 @contextmanager
