@@ -88,11 +88,11 @@ def _is_whole(name: str, table: Mapping[str, Any]) -> bool:
     words = [*_KEYS[:3], "manifest", "approved"]
     imports = table.get("imports")
     return (
-        all(isinstance(table.get(key), str) for key in words)
+        table.keys() == {*_KEYS, "approved", "fingerprint"}
+        and all(isinstance(table.get(key), str) for key in words)
         and isinstance(imports, list)
         and all(isinstance(each, str) for each in imports)
         and table["level"] in {each.value for each in PermissionLevel}
-        and "fingerprint" in table
         and json.loads(table["manifest"])["tool"]["name"] == name
     )
 
@@ -131,6 +131,7 @@ def _fingerprint(table: Mapping[str, Any]) -> str:
 def _seeds() -> Iterator[bytes]:
     tables = [_table(name, more) for name, more in _MANIFESTS]
     yield from (json.dumps(table).encode() for table in tables)
+    yield json.dumps({**tables[0], "memory": 1}).encode()
     yield "\n".join(map(json.dumps, tables)).encode()
     sealed = {_name(table): _sealed(table) for table in tables}
     text = tomli_w.dumps({"lock": 1, "tools": sealed})

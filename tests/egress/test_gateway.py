@@ -388,12 +388,18 @@ def _bound_only() -> socket.socket:
     return raw
 
 
+def _one_of_a_pair() -> socket.socket:
+    one, other = socket.socketpair()
+    other.close()
+    return one
+
+
 @pytest.mark.parametrize(
     "make",
     [
         _everywhere,
         _bound_only,
-        lambda: socket.socketpair()[0],
+        _one_of_a_pair,
         lambda: socket.socket(socket.AF_INET6),
         lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
     ],
