@@ -60,8 +60,8 @@ def test_an_instance_is_made_once_and_taken_once(shelf: Shelf, tmp_path: Path) -
     """Ours: no call gets an instance that another had."""
     binary, ahead = put(shelf, tmp_path, f"(module {COMMAND})"), Ahead(shelf)
     ahead.prepare(binary, QUICK, is_inert=True)
-    first, entry = ahead.take(binary, QUICK)
-    second, none = ahead.take(binary, QUICK)
+    first, entry, _ = ahead.take(binary, QUICK)
+    second, none, _ = ahead.take(binary, QUICK)
 
     assert entry is not None
     assert entry.start is not None
@@ -74,7 +74,7 @@ def test_other_limits_have_an_instance_of_their_own(shelf: Shelf, tmp_path: Path
     """Issue: a call is held to its own limits, in a cell that had others before, too."""
     binary, ahead = put(shelf, tmp_path, f"(module {COMMAND})"), Ahead(shelf)
     ahead.prepare(binary, QUICK, is_inert=True)
-    _, entry = ahead.take(binary, replace(QUICK, memory_bytes=1 << 20))
+    _, entry, _ = ahead.take(binary, replace(QUICK, memory_bytes=1 << 20))
 
     assert entry is None
 
@@ -105,7 +105,7 @@ def test_what_may_run_code_or_counts_it_is_left_for_the_call(
     ahead = Ahead(shelf)
     ahead.prepare(binary, replace(QUICK, fuel=1000 if fuel else None), is_inert=inert)
     ready = ahead._ready
-    store, entry = ahead.take(binary, QUICK)
+    store, entry, _ = ahead.take(binary, QUICK)
 
     assert entry is None
     assert ready is not None

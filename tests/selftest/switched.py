@@ -6,6 +6,7 @@ nothing of the server, and no pytest.
 """
 
 import resource
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final
@@ -19,7 +20,7 @@ from preopen.selftest import native as selftest_native
 from preopen.selftest.asking import LAYERS, Stop
 from preopen.selftest.bombs import much_code
 from promises import inside
-from promises.patching import Mutant, disable
+from promises.patching import Mutant, SetAttribute, disable
 
 _NO_END: Final = 1 << 60  # units of fuel
 
@@ -27,7 +28,7 @@ _NO_END: Final = 1 << 60  # units of fuel
 def be_compiler(arguments: list[str], off: list[str]) -> None:
     """Be the self-test's compiler without what is off."""
     stops = {Stop(each) for each in off}
-    _disable(stops, _IN_COMPILER)
+    switch_off(stops, _IN_COMPILER, setattr)
     if Stop.RLIMITS in stops:
         rlimits = {Layer.RLIMITS: "off for a test"}
         vars(compiler)["probe_layers"] = lambda: probe_layers() | rlimits
@@ -41,7 +42,7 @@ def be_compiler(arguments: list[str], off: list[str]) -> None:
 def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
     """Be a zygote without what is off."""
     stops = {Stop(each) for each in off}
-    _disable(stops, _IN_CELLS)
+    switch_off(stops, _IN_CELLS, setattr)
     layers = {Layer(stop.value): "off for a test" for stop in stops & LAYERS}
     vars(zygote)["probe_layers"] = lambda: probe_layers() | layers
     if native or Stop.WASI in stops:
@@ -50,10 +51,16 @@ def be_zygote(arguments: list[str], off: list[str], *, native: bool) -> None:
         zygote.main(arguments)
 
 
-def _disable(stops: set[Stop], table: dict[Stop, dict[str, Mutant]]) -> None:
-    for stop in stops & table.keys():
-        for enforcer in table[stop]:
-            disable(enforcer, stop.value, table[stop], setattr)
+def switch_off(
+    stops: Iterable[Stop],
+    table: Mapping[Stop, Mapping[str, Mutant]],
+    set_attribute: SetAttribute,
+) -> None:
+    """Put the mutants of these stops in their enforcers' places, where the table has any."""
+    for stop in stops:
+        mutants = table.get(stop, {})
+        for enforcer in mutants:
+            disable(enforcer, stop.value, mutants, set_attribute)
 
 
 def _takes_all(original: Any, _key: str) -> object:

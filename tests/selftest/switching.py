@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ from preopen.cells import start as starting
 from preopen.selftest.asking import Stop
 from preopen.tool.result import Reply, TextBlock
 from promises import outside
-from promises.patching import Mutant, SetAttribute, disable
+from promises.patching import Mutant
 from selftest import switched, switching_network
 
 _ENTRY: Final = """\
@@ -72,8 +72,7 @@ def entries_without(off: Collection[Stop], folder: Path) -> Iterator[tuple[str, 
 def server_without(off: Collection[Stop]) -> Iterator[None]:
     """Switch off what the server does."""
     with pytest.MonkeyPatch.context() as patch:
-        for stop in off:
-            _disable(stop, _IN_SERVER.get(stop, {}), patch.setattr)
+        switched.switch_off(off, _IN_SERVER, patch.setattr)
         yield
 
 
@@ -116,11 +115,6 @@ def _at(_original: Any, _key: str) -> object:
 
 def _tail(_original: Any, _key: str) -> object:
     return lambda stderr: [stderr.decode()]
-
-
-def _disable(stop: Stop, mutants: Mapping[str, Mutant], set_attribute: SetAttribute) -> None:
-    for enforcer in mutants:
-        disable(enforcer, stop.value, mutants, set_attribute)
 
 
 def _promised(enforcer: str) -> dict[str, Mutant]:

@@ -127,9 +127,8 @@ class Supply:
         cell.calls_left -= 1
         if len(self._spare) <= self.spares // 2:
             self._wanted.set()
-        fit = answer is not None and answer.end in _MAY_GO_ON
-        unfit = not fit or cell.gave_way or cell.calls_left < 1
-        if job.binding is None or unfit or self._closed:
+        fit = answer is not None and answer.end in _MAY_GO_ON and not cell.gave_way
+        if job.binding is None or not fit or cell.calls_left < 1 or self._closed:
             cell.close()
             return
         self._bound.append((job.binding.identity, cell))

@@ -12,7 +12,7 @@ from wasmtime import Engine, Store, Trap, WasmtimeError
 from preopen.capability import Limits
 from preopen.sandbox.command import Entry, instantiate, limit_store
 from preopen.sandbox.context import Blank, make_blank
-from preopen.sandbox.engine import LoadedModule, Shelf
+from preopen.sandbox.engine import Loaded, LoadedModule, Shelf
 from preopen.wire.frames import Binary
 
 
@@ -25,6 +25,12 @@ class _Ready:
     binary: Binary
     limits: Limits
     entry: Entry | None = None
+
+    def fits(self, engine: Engine, binary: Binary, limits: Limits) -> bool:
+        """Whether a call may have it: an instance only one of that binary, under those limits."""
+        if self.entry is None:
+            return self.engine is engine
+        return self.binary == binary and self.limits == limits
 
 
 class Ahead:
@@ -59,18 +65,10 @@ class Ahead:
         blank, self._blank = self._blank, None
         return blank or make_blank()
 
-    def take(self, binary: Binary, limits: Limits) -> tuple[Store, Entry | None]:
-        """Return a fresh Store for a call; with the entry of its instance if it holds one.
-
-        What was made for another binary, or under other limits, is not used.
-        """
-        engine, _ = self.shelf.get(binary)
+    def take(self, binary: Binary, limits: Limits) -> tuple[Store, Entry | None, Loaded]:
+        """Return a fresh Store for a call, the entry of the instance in it, and what was loaded."""
+        engine, loaded = self.shelf.get(binary)
         ready, self._ready = self._ready, None
-        if ready is None or ready.engine is not engine:
-            return Store(engine), None
-        if ready.entry is None:
-            return ready.store, None
-        if ready.binary == binary and ready.limits == limits:
-            return ready.store, ready.entry
-        ready.store.close()
-        return Store(engine), None
+        if ready is not None and ready.fits(engine, binary, limits):
+            return ready.store, ready.entry, loaded
+        return Store(engine), None, loaded

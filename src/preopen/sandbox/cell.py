@@ -55,8 +55,7 @@ def ready_guest(
     ahead: Ahead, call: Call, wasi: WasiConfig, _streams: Streams, channel: Channel
 ) -> Guest:
     """Return what runs the call's guest in wasmtime; what is ours in its Store is there already."""
-    _, loaded = ahead.shelf.get(call.binary)
-    store, entry = ahead.take(call.binary, call.limits)
+    store, entry, loaded = ahead.take(call.binary, call.limits)
     store.set_wasi(wasi)
     if entry is None:
         ours = ahead.shelf.enter_gate(store, call.binary, channel, call.gateway_port)
