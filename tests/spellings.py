@@ -19,7 +19,7 @@ _IGNORED: Final = ("\u00ad", "\u200b", "\u2060", "\ufe0f", "%C2%AD")  # UTS 46 m
 
 def examples(count: int) -> settings:
     """Return settings for so many drawn examples, whatever time a busy machine takes for them."""
-    return settings(deadline=None, max_examples=count, suppress_health_check=[HealthCheck.too_slow])
+    return settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

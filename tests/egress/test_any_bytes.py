@@ -27,7 +27,7 @@ def edited(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     return data
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(ANSWERS), EDITS)
 def test_any_bytes_of_a_server_are_answered(
     answer: bytes, edits: list[tuple[int, int, bytes]]
@@ -48,7 +48,7 @@ def test_any_bytes_of_a_server_are_answered(
     anyio.run(run)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(EDITS, st.sampled_from(["GET", "POST"]))
 def test_any_bytes_of_a_guest_leave_as_one_request_or_not_at_all(
     edits: list[tuple[int, int, bytes]], method: str

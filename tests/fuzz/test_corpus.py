@@ -67,7 +67,7 @@ def test_every_property_holds_for_a_seed(name: str) -> None:
         target.check(data)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(choice=st.integers(0, 10**6), seed=st.integers(0, 2**32), times=st.integers(1, 4))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_property_holds_for_a_changed_input(
@@ -83,7 +83,7 @@ def test_every_property_holds_for_a_changed_input(
     target.check(data)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_property_holds_for_random_bytes(name: str, data: bytes) -> None:

@@ -437,7 +437,7 @@ def spellings(root: Path, names: Sequence[str], start: int) -> str:
     return ("", f"{root}/", "/guest/", "/", "~/", f"{root.parent}/")[start] + "/".join(names)
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.too_slow])
 @given(names=st.lists(st.sampled_from(NAMES), max_size=12), start=st.integers(0, 5))
 def test_no_text_ever_leads_out(maze: Path, names: list[str], start: int) -> None:
     """Design §5: whatever the path says, what is opened lies inside, and is what it says."""

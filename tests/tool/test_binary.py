@@ -91,7 +91,6 @@ def as_wasmtime_says(data: bytes) -> BinaryFacts:
     )
 
 
-@settings(deadline=None)
 @given(modules())
 def test_a_module_is_read_as_wasmtime_reads_it(data: bytes) -> None:
     """Design §5, import audit: what is audited is what wasmtime will link."""
@@ -120,7 +119,7 @@ def test_a_resource_is_asked_of_the_host_and_the_name_of_a_type_is_not() -> None
     assert read_facts(data, "t") == as_wasmtime_says(data)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8), st.data())
 def test_a_made_up_component_is_read_as_wasmtime_reads_it(
     asked: list[str], data: st.DataObject
@@ -156,7 +155,6 @@ def refused_or_read(data: bytes) -> BinaryFacts | None:
     return None
 
 
-@settings(deadline=None)
 @given(modules() | st.just(bytes(wasmtime.wat2wasm(COMMAND))), st.data())
 def test_a_damaged_binary_is_refused_or_read_as_wasmtime_reads_it(
     data: bytes, choose: st.DataObject

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from preopen.capability import LIMIT_KEYS, Access, Limits
@@ -365,7 +365,6 @@ def toml(value: Any) -> str:  # noqa: ANN401 - any value of TOML
     return json.dumps(value).replace("\x7f", "\\u007f")
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["tool", "binary", "run", "input", "output", "directory", "egress", "limits"]),
     values,
@@ -385,7 +384,6 @@ def test_any_document_is_a_manifest_or_a_manifest_error(section: str, value: obj
     assert all(text and text.isprintable() for text in told)
 
 
-@settings(deadline=None)
 @given(st.text() | st.binary(max_size=200))
 def test_any_text_is_a_manifest_error(text: str | bytes) -> None:
     """Ours: no text raises anything else."""
@@ -393,7 +391,6 @@ def test_any_text_is_a_manifest_error(text: str | bytes) -> None:
         parse_manifest(text, FILE)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["[tool]", "[binary]", "[run]", "[limits]", "[[directory]]", "[[egress]]"]),
     st.from_regex(r"[a-z_]{1,12}", fullmatch=True),

@@ -119,9 +119,7 @@ def test_every_kind_of_record_is_written_and_read_back(ledger: Ledger) -> None:
     assert 3 == missed["count"]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(st.characters(codec=None, exclude_categories=()), max_size=50)
     | st.sampled_from([FORGED, "\u2028\u2029\x85\x0b\x0c\x1c", "\ud800", "\x1b[2J\x7f\x9b"]),

@@ -381,9 +381,7 @@ OBJECTS = st.builds(
 )
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(OBJECTS | st.binary(max_size=80), min_size=1, max_size=4),
     head=st.binary(max_size=600) | OBJECTS,
